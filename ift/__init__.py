@@ -1,0 +1,1 @@
+"""Universal style transfer by iterative feature transformation, as a PyTorch library."""

@@ -1,0 +1,21 @@
+"""What can go wrong in a job before or beside the rows, as errors that name the way out."""
+
+
+class JobError(Exception):
+    """Base of every error a job raises on purpose; its message is meant for the user."""
+
+
+class ManifestError(JobError):
+    """The manifest cannot be used; the message names the column, the row and the remedy."""
+
+
+class PlanError(JobError):
+    """The output already holds another plan, or its plan cannot be read."""
+
+
+class StorageError(JobError):
+    """A store cannot be reached, refuses access, or lacks what the job needs."""
+
+
+class NotFoundInStoreError(StorageError):
+    """The named object or file does not exist."""
