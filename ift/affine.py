@@ -1,0 +1,53 @@
+"""Affine maps of features, F' = A F + b: what every second-order transformation comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ift.moments import Moments
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """One affine map per picture of a batch.
+
+    Attributes:
+        matrix: (B, C, C), A.
+        offset: (B, C), b; None where it is zero.
+    """
+
+    matrix: Tensor
+    offset: Tensor | None = None
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """A F + b for feature maps (B, C, H, W), in their own precision and memory format."""
+        batch, channels, height, width = features.shape
+        pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
+        transposed = self.matrix.mT.to(features.dtype)
+        if self.offset is None:
+            mapped = torch.bmm(pixels, transposed)
+        else:
+            mapped = torch.baddbmm(self.offset.unsqueeze(1).to(features.dtype), pixels, transposed)
+        return mapped.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+    def of_moments(self, moments: Moments) -> Moments:
+        """The moments of A F + b, from the moments of F."""
+        matrix, mean = self.matrix, moments.mean.unsqueeze(-1)
+        second = matrix @ moments.second_moment @ matrix.mT
+        image = (matrix @ mean).squeeze(-1)
+        if self.offset is None:
+            return Moments(moments.count, image, second)
+        cross = image.unsqueeze(-1) * self.offset.unsqueeze(-2)
+        second = second + cross + cross.mT + self.offset.unsqueeze(-1) * self.offset.unsqueeze(-2)
+        return Moments(moments.count, image + self.offset, second)
+
+    def after(self, first: AffineMap) -> AffineMap:
+        """This map applied to the result of `first`."""
+        offset = self.offset
+        if first.offset is not None:
+            moved = (self.matrix @ first.offset.unsqueeze(-1)).squeeze(-1)
+            offset = moved if offset is None else moved + offset
+        return AffineMap(self.matrix @ first.matrix, offset)

@@ -1,0 +1,84 @@
+"""The encoder: VGG-19 to relu4_1, normalised, in four stages that end at relu1_1 … relu4_1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
+
+CHANNELS = (64, 128, 256, 512)
+"""Channels at relu1_1 … relu4_1."""
+
+_STAGES = (
+    ("block1_conv1",),
+    ("block1_conv2", "pool", "block2_conv1"),
+    ("block2_conv2", "pool", "block3_conv1"),
+    ("block3_conv2", "block3_conv3", "block3_conv4", "pool", "block4_conv1"),
+)
+
+
+class ReflectConv(nn.Conv2d):
+    """A 3×3 convolution with reflection padding."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 3)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, H, W), H and W at least 2, to (B, C', H, W)."""
+        return super().forward(functional.pad(input, (1, 1, 1, 1), mode="reflect"))
+
+
+class Encoder(nn.Module):
+    """VGG-19 for RGB in [0, 1], each filter scaled so that its mean activation over training photos is 1.
+
+    The published λ assume this normalisation. `stage(N, …)` goes from relu(N-1)_1, or the picture for N = 1,
+    to relu N_1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleDict({name: ReflectConv(*c) for name, c in CONVOLUTIONS.items()})
+
+    def load(self, vgg19: Mapping[str, Convolution], scale: Mapping[str, Tensor]) -> None:
+        """Takes the original weights, normalised.
+
+        Args:
+            vgg19: (weight, bias) per convolution, as `load_vgg19` gives them.
+            scale: (C,) the mean activation of each filter, per convolution.
+        """
+        before = torch.ones(3)
+        for name, (original, original_bias) in vgg19.items():
+            weight = original * before.view(1, -1, 1, 1) / scale[name].view(-1, 1, 1, 1)
+            bias = original_bias / scale[name]
+            if name == "block1_conv1":
+                # Reflection padding pads with picture values, so the mean can be taken into the bias exactly.
+                bias = bias - (weight * torch.tensor(MEAN_BGR).view(1, 3, 1, 1)).sum((1, 2, 3))
+                weight = weight.flip(1) * 255
+            self.convolutions[name].load_state_dict({"weight": weight, "bias": bias})
+            before = scale[name]
+
+    def stage(self, level: int, x: Tensor, with_skip: bool = False) -> tuple[Tensor, Tensor | None]:
+        """One stage of the encoder.
+
+        Args:
+            level: N, 1 to 4.
+            x: (B, 3, H, W) RGB for N = 1, else the features at relu(N-1)_1. H and W even, at least 4, for N > 1.
+            with_skip: also return what max pooling throws away.
+
+        Returns:
+            The features at relu N_1, and the skip (at relu1_2, relu2_2 or relu3_4) or None.
+        """
+        skip = None
+        for name in _STAGES[level - 1]:
+            if name == "pool":
+                pooled = functional.max_pool2d(x, 2)
+                if with_skip:
+                    skip = x - functional.interpolate(pooled, scale_factor=2, mode="nearest")
+                x = pooled
+            else:
+                x = functional.relu_(self.convolutions[name](x))
+        return x, skip

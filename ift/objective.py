@@ -1,0 +1,42 @@
+"""The objective of IFT (eq. 1) and its gradient (eq. 2) in C×C space.
+
+Every iterate of the updates on features is a matrix times the content, F = A X, so both need only the second
+moments M = XXᵀ/n of the content and S of the style, whatever the size of the picture. Throughout, the objective
+is divided by the number of pixels n, and μ = λ/n:
+
+    l(F)/n = tr((A − I) M (A − I)ᵀ) + μ‖A M Aᵀ − S‖²          dl/dF = G X,  G = 2(A − I) + 4μ(A M Aᵀ − S) A
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def objective(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Tensor:
+    """Eq. 1 divided by n.
+
+    Args:
+        matrix: (B, C, C), A.
+        content: (B, C, C), M.
+        style: (B, C, C), S.
+        mu: (B, 1, 1), λ/n.
+
+    Returns:
+        (B,) the objective per pixel.
+    """
+    change = matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    mismatch = matrix @ content @ matrix.mT - style
+    return inner(change @ content, change) + mu.reshape(-1) * inner(mismatch, mismatch)
+
+
+def gradient(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Tensor:
+    """Eq. 2 as the matrix G with dl/dF = G X; arguments as for `objective`."""
+    change = matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    return 2 * change + 4 * mu * (matrix @ content @ matrix.mT - style) @ matrix
+
+
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """⟨a, b⟩ = tr(a bᵀ) for each matrix of a batch, (B, C, C) twice to (B,)."""
+    product: Tensor = torch.linalg.vecdot(a.flatten(1), b.flatten(1))
+    return product

@@ -1,0 +1,186 @@
+"""The IFT transformation: from the moments of content and style to the matrix A of F = A X.
+
+Three solvers share one state. With N = A M and T = A M Aᵀ kept beside A, an update takes four or five products of
+C×C matrices, because G M and G M Aᵀ follow from Q = T − S without the features:
+
+    G = 2(A − I) + 4μ Q A        G M = 2(N − M) + 4μ Q N        G M Aᵀ = 2(T − Nᵀ) + 4μ Q T
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ift.affine import AffineMap
+from ift.errors import DivergenceError
+from ift.line_search import best_step
+from ift.moments import Moments
+from ift.objective import inner, objective
+from ift.settings import LEVELS, Settings
+
+
+def transformation(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
+    """The map that `settings` asks for at one level.
+
+    Args:
+        content: moments of the content features, batch B.
+        style: moments of the style target, batch B or 1.
+        level: N, 1 to 4.
+        settings: strength or λ, updates, solver, centring; with `iterate="level"` also n_iter.
+
+    Raises:
+        DivergenceError: the fixed step did not lower the objective.
+    """
+    rounds = settings.n_iter if settings.iterate == "level" else 1
+    total = AffineMap(_identity_like(content.second_moment))
+    for _ in range(rounds):
+        step = _centred(content, style, level, settings) if settings.centred else _raw(content, style, level, settings)
+        content, total = step.of_moments(content), step.after(total)
+    return total
+
+
+def _raw(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
+    """The paper's form: second moments about zero, F = A X."""
+    moment = content.second_moment
+    return AffineMap(_solve(moment, style.second_moment, _penalty(content, moment, level, settings), level, settings))
+
+
+def _centred(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
+    """The mean apart from the rest: F = A (X − μ_c) + m, with A from the covariances and m between the means.
+
+    About nine tenths of a second moment is the mean direction, which hides the others: on contents that lack what
+    the style has (a grey photo, a colourful painting) the raw form fills it in from noise long before this one.
+    m minimises ‖m − μ_c‖² + κ‖m − μ_s‖².
+    """
+    covariance = content.covariance
+    mu = _penalty(content, covariance, level, settings)
+    a = _solve(covariance, style.covariance, mu, level, settings)
+    kappa = (mu.squeeze(-1) * _scale(content, covariance).unsqueeze(-1)).to(content.mean.dtype)
+    mean = content.mean + kappa / (1 + kappa) * (style.mean - content.mean)
+    return AffineMap(a, mean - (a @ content.mean.unsqueeze(-1)).squeeze(-1))
+
+
+def _penalty(content: Moments, moment: Tensor, level: int, settings: Settings) -> Tensor:
+    """μ = λ/n as (B, 1, 1): from the paper's λ, or from κ by λ = κ·n/g with g the trace of the moment to be changed.
+
+    The content term of eq. 1 grows with n and the style term does not, so a fixed λ fades as the resolution
+    grows; κ does not. The trace is the natural scale (of a raw moment, its top eigenvalue is about 90 %).
+    """
+    if settings.lambda_ is not None:
+        mu = settings.lambda_[level - 1] / content.count
+    else:
+        assert settings.strength is not None
+        mu = settings.strength[level - 1] / _scale(content, moment).double()
+    return mu.to(moment.dtype).reshape(-1, 1, 1)
+
+
+def _scale(content: Moments, moment: Tensor) -> Tensor:
+    """(B,) tr `moment`; on flat pictures, whose covariance is rounding noise, a sliver of the raw second moment's."""
+    floor = 1e-4 * content.second_moment.diagonal(dim1=-1, dim2=-2).sum(-1)
+    tiny = torch.finfo(torch.float32).tiny
+    return torch.maximum(moment.diagonal(dim1=-1, dim2=-2).sum(-1), floor).clamp_min(tiny)
+
+
+def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Settings) -> Tensor:
+    index = level - 1
+    style = style.expand_as(content)
+    if settings.solver == "fixed_step":
+        return _fixed_step(content, style, mu, settings.n_upd[index], settings.eta, LEVELS[index])
+    conjugate = settings.solver == "conjugate_gradient"
+    return _line_search(content, style, mu, settings.n_upd[index], conjugate=conjugate, tolerance=settings.tolerance)
+
+
+@dataclass
+class _State:
+    """An iterate A with N = A M and T = A M Aᵀ, each (B, C, C)."""
+
+    a: Tensor
+    n: Tensor
+    t: Tensor
+
+    def gradient(self, content: Tensor, style: Tensor, mu: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """G, G M, G M Aᵀ and Q = T − S."""
+        q = self.t - style
+        qa, qn, qt = (q @ torch.cat([self.a, self.n, self.t], dim=-1)).chunk(3, dim=-1)
+        g = torch.add(2 * self.a, qa * mu, alpha=4)
+        g.diagonal(dim1=-1, dim2=-2).sub_(2)
+        return (
+            g,
+            torch.add(2 * (self.n - content), qn * mu, alpha=4),
+            torch.add(2 * (self.t - self.n.mT), qt * mu, alpha=4),
+            q,
+        )
+
+    def move(self, eta: Tensor, d: Tensor, dm: Tensor, cross: Tensor, square: Tensor) -> None:
+        """A ← A − ηD, given D, D M, D M Aᵀ + A M Dᵀ and D M Dᵀ; η as (B, 1, 1)."""
+        self.a = self.a - eta * d
+        self.n = self.n - eta * dm
+        self.t = self.t - eta * cross + eta**2 * square
+
+
+def _fixed_step(content: Tensor, style: Tensor, mu: Tensor, n_upd: int, eta: float, level: str) -> Tensor:
+    """The published update F ← F − η dl/dF, n_upd times."""
+    state = _State(_identity_like(content), content, content)
+    step = torch.full_like(mu, eta)
+    for _ in range(n_upd):
+        g, gm, gma, _ = state.gradient(content, style, mu)
+        state.move(step, g, gm, gma + gma.mT, gm @ g.mT)
+    before = objective(_identity_like(content), content, style, mu)
+    after = objective(state.a, content, style, mu)
+    # Negated so that NaN counts as divergence.
+    if not bool((after <= before * (1 + 1e-5)).all()):
+        raise DivergenceError(
+            f"the fixed step η = {eta:g} diverged at {level} (objective {float(before.max()):.3g} -> "
+            f"{float(after.max()):.3g} after {n_upd} updates): use the solver conjugate_gradient or line_search, "
+            "or lower eta, lambda_ or strength"
+        )
+    return state.a
+
+
+def _line_search(
+    content: Tensor, style: Tensor, mu: Tensor, n_upd: int, *, conjugate: bool, tolerance: float
+) -> Tensor:
+    """Updates with the exact best step along −G, or along conjugate directions (Polak–Ribière, restarted)."""
+    state = _State(_identity_like(content), content, content)
+    scalar_mu = mu.reshape(-1).double()
+    value = objective(state.a, content, style, mu).double()
+    moving = torch.ones_like(value, dtype=torch.bool)
+    last: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    for _ in range(n_upd):
+        g, gm, gma, q = state.gradient(content, style, mu)
+        norm = inner(g, gm)
+        if not conjugate or last is None:
+            d, dm, dma = g, gm, gma
+        else:
+            last_d, last_dm, last_g, last_norm = last
+            beta = ((norm - inner(last_g, gm)) / last_norm).clamp_min(0).nan_to_num(0, 0, 0)
+            # A direction that does not descend is given up for the gradient.
+            beta = torch.where(norm + beta * inner(last_dm, g) > 0, beta, 0).reshape(-1, 1, 1)
+            d, dm = g + beta * last_d, gm + beta * last_dm
+            dma = dm @ state.a.mT
+        last = (d, dm, g, norm)
+        cross, square = dma + dma.mT, dm @ d.mT
+        quartic = torch.stack(
+            [
+                -inner(d, gm).double(),
+                inner(d, dm).double() + scalar_mu * (inner(cross, cross) + 2 * inner(q, square)).double(),
+                -2 * scalar_mu * inner(cross, square).double(),
+                scalar_mu * inner(square, square).double(),
+            ],
+            dim=-1,
+        )
+        eta = torch.where(moving, best_step(quartic), 0)
+        decrease = -(eta.unsqueeze(-1) ** torch.arange(1, 5, device=eta.device) * quartic).sum(-1)
+        state.move(eta.to(mu.dtype).reshape(-1, 1, 1), d, dm, cross, square)
+        # Each picture of a batch stops by itself, so that its result does not depend on its neighbours.
+        moving = moving & (decrease > tolerance * value)
+        value = value - decrease
+        if not bool(moving.any()):
+            break
+    return state.a
+
+
+def _identity_like(matrix: Tensor) -> Tensor:
+    return torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device).expand_as(matrix)

