@@ -23,11 +23,11 @@ def objective(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Ten
         mu: (B, 1, 1), λ/n.
 
     Returns:
-        (B,) the objective per pixel.
+        (B,) the objective per pixel, float64.
     """
     change = matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     mismatch = matrix @ content @ matrix.mT - style
-    return inner(change @ content, change) + mu.reshape(-1) * inner(mismatch, mismatch)
+    return inner(change @ content, change) + mu.reshape(-1).double() * inner(mismatch, mismatch)
 
 
 def gradient(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Tensor:
@@ -37,6 +37,6 @@ def gradient(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Tens
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:
-    """⟨a, b⟩ = tr(a bᵀ) for each matrix of a batch, (B, C, C) twice to (B,)."""
-    product: Tensor = torch.linalg.vecdot(a.flatten(1), b.flatten(1))
+    """⟨a, b⟩ = tr(a bᵀ) for each matrix of a batch, (B, C, C) twice to (B,) float64: squares may leave float32."""
+    product: Tensor = torch.linalg.vecdot(a.flatten(1).double(), b.flatten(1).double())
     return product

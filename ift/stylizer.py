@@ -16,13 +16,12 @@ from ift.errors import SettingsError
 from ift.moments import Moments, mix, stack
 from ift.padding import crop, pad_to_multiple
 from ift.settings import LEVELS, Settings
+from ift.stopwatch import Stopwatch
 from ift.transformation import transformation
 from ift.weights import load_networks
 
 Style = tuple[Moments, ...]
 """What the model keeps of a style: its moments at relu1_1 … relu4_1."""
-
-_COARSE_TO_FINE = (4, 3, 2, 1)
 
 
 class Stylizer:
@@ -94,6 +93,7 @@ class Stylizer:
         style: Style,
         preset: str = "artistic",
         settings: Settings | None = None,
+        stopwatch: Stopwatch | None = None,
         **options: Any,
     ) -> Tensor:
         """The content in the style.
@@ -103,6 +103,7 @@ class Stylizer:
             style: what `style` returned; one for the whole batch, or a batch of B (see `stack_styles`).
             preset: a name in `PRESETS`.
             settings: complete settings, in place of preset and options.
+            stopwatch: adds up the seconds of the stages `encoder`, `transform` and `decoder`.
             options: changes to the preset, by the names in `OPTIONS` (`strength=2`, `gate=0.5`, …).
 
         Returns:
@@ -114,17 +115,11 @@ class Stylizer:
         """
         if content.dim() not in (3, 4) or content.shape[-3] != 3:
             raise SettingsError(f"content has the shape {tuple(content.shape)}: give (3, H, W) or (B, 3, H, W)")
-        settings = settings or Settings.from_options(preset, **options)
+        run = _Run(
+            self, style, settings or Settings.from_options(preset, **options), stopwatch or Stopwatch(self.device)
+        )
         batch = content if content.dim() == 4 else content.unsqueeze(0)
-        image, size = self._input(batch), (content.shape[-2], content.shape[-1])
-        for _ in range(settings.n_iter if settings.iterate == "pass" else 1):
-            image = (
-                self._cascade(image, style, settings)
-                if settings.form == "cascade"
-                else self._single_pass(image, style, settings)
-            )
-            image = image.clamp(0, 1)
-        result = crop(image, size).float()
+        result = crop(run(self._input(batch)), (content.shape[-2], content.shape[-1])).float()
         return result if content.dim() == 4 else result.squeeze(0)
 
     def _style(self, image: Tensor) -> Style:
@@ -138,45 +133,60 @@ class Stylizer:
         images = images.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
         return pad_to_multiple(images)
 
-    def _single_pass(self, image: Tensor, style: Style, settings: Settings) -> Tensor:
-        """Encode once and decode once, with a transformation at each level on the way."""
-        encoding, decoding = settings.direction == "fine_to_coarse", settings.direction == "coarse_to_fine"
-        x, skips = self._encode(image, 4, settings, style if encoding else None)
-        return self._decode(x, 4, skips, settings, style if decoding else None)
 
-    def _cascade(self, image: Tensor, style: Style, settings: Settings) -> Tensor:
-        """The four autoencoders, each on the last one's picture, with one transformation at its deepest level."""
-        order = _COARSE_TO_FINE if settings.direction == "coarse_to_fine" else _COARSE_TO_FINE[::-1]
-        for level in order:
-            x, skips = self._encode(image, level, settings, None)
-            x = self._transform(x, style, level, settings)
-            image = self._decode(x, level, skips, settings, None).clamp(0, 1)
+class _Run:
+    """One call of `Stylizer.stylize`: the model with a style and settings."""
+
+    def __init__(self, model: Stylizer, style: Style, settings: Settings, stopwatch: Stopwatch) -> None:
+        self.model, self.target, self.settings, self.stopwatch = model, style, settings, stopwatch
+        self.form = self.cascade if settings.form == "cascade" else self.single_pass
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) of padded size to the same, clamped to [0, 1]."""
+        for _ in range(self.settings.n_iter if self.settings.iterate == "pass" else 1):
+            image = self.form(image).clamp(0, 1)
         return image
 
-    def _encode(
-        self, x: Tensor, deepest: int, settings: Settings, style: Style | None
-    ) -> tuple[Tensor, list[Tensor | None]]:
+    def single_pass(self, image: Tensor) -> Tensor:
+        """Encode once and decode once, with a transformation at each level on the way."""
+        encoding = self.settings.direction == "fine_to_coarse"
+        x, skips = self.encode(image, 4, transform=encoding)
+        return self.decode(x, 4, skips, transform=not encoding)
+
+    def cascade(self, image: Tensor) -> Tensor:
+        """The four autoencoders, each on the last one's picture, with one transformation at its deepest level."""
+        order = (4, 3, 2, 1) if self.settings.direction == "coarse_to_fine" else (1, 2, 3, 4)
+        for level in order:
+            x, skips = self.encode(image, level, transform=False)
+            image = self.decode(self.transform(x, level), level, skips, transform=False).clamp(0, 1)
+        return image
+
+    def encode(self, x: Tensor, deepest: int, *, transform: bool) -> tuple[Tensor, list[Tensor | None]]:
+        """Stages 1 to `deepest`; also the skip of each stage, if the gate lets any through."""
         skips = []
         for level in range(1, deepest + 1):
-            x, skip = self.encoder.stage(level, x, with_skip=settings.gate > 0)
+            with self.stopwatch.stage("encoder"):
+                x, skip = self.model.encoder.stage(level, x, with_skip=self.settings.gate > 0)
             skips.append(skip)
-            if style is not None:
-                x = self._transform(x, style, level, settings)
+            if transform:
+                x = self.transform(x, level)
         return x, skips
 
-    def _decode(
-        self, x: Tensor, deepest: int, skips: list[Tensor | None], settings: Settings, style: Style | None
-    ) -> Tensor:
+    def decode(self, x: Tensor, deepest: int, skips: list[Tensor | None], *, transform: bool) -> Tensor:
+        """Blocks `deepest` to 1; uses up the skips."""
         for level in range(deepest, 0, -1):
-            if style is not None:
-                x = self._transform(x, style, level, settings)
-            x = self.decoder.block(level, x, skips.pop(), settings.gate)
+            if transform:
+                x = self.transform(x, level)
+            with self.stopwatch.stage("decoder"):
+                x = self.model.decoder.block(level, x, skips.pop(), self.settings.gate)
         return x
 
-    def _transform(self, x: Tensor, style: Style, level: int, settings: Settings) -> Tensor:
-        if settings.n_upd[level - 1] == 0:
+    def transform(self, x: Tensor, level: int) -> Tensor:
+        """The transformation at one level; a level without updates stays as it is."""
+        if self.settings.n_upd[level - 1] == 0:
             return x
-        return transformation(Moments.of(x), style[level - 1], level, settings)(x)
+        with self.stopwatch.stage("transform"):
+            return transformation(Moments.of(x), self.target[level - 1], level, self.settings)(x)
 
 
 def mix_styles(styles: Sequence[Style], weights: Sequence[float] | None = None) -> Style:

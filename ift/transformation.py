@@ -145,7 +145,7 @@ def _line_search(
     """Updates with the exact best step along −G, or along conjugate directions (Polak–Ribière, restarted)."""
     state = _State(_identity_like(content), content, content)
     scalar_mu = mu.reshape(-1).double()
-    value = objective(state.a, content, style, mu).double()
+    value = objective(state.a, content, style, mu)
     moving = torch.ones_like(value, dtype=torch.bool)
     last: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     for _ in range(n_upd):
@@ -158,16 +158,17 @@ def _line_search(
             beta = ((norm - inner(last_g, gm)) / last_norm).clamp_min(0).nan_to_num(0, 0, 0)
             # A direction that does not descend is given up for the gradient.
             beta = torch.where(norm + beta * inner(last_dm, g) > 0, beta, 0).reshape(-1, 1, 1)
+            beta = beta.to(g.dtype)
             d, dm = g + beta * last_d, gm + beta * last_dm
             dma = dm @ state.a.mT
         last = (d, dm, g, norm)
         cross, square = dma + dma.mT, dm @ d.mT
         quartic = torch.stack(
             [
-                -inner(d, gm).double(),
-                inner(d, dm).double() + scalar_mu * (inner(cross, cross) + 2 * inner(q, square)).double(),
-                -2 * scalar_mu * inner(cross, square).double(),
-                scalar_mu * inner(square, square).double(),
+                -inner(d, gm),
+                inner(d, dm) + scalar_mu * (inner(cross, cross) + 2 * inner(q, square)),
+                -2 * scalar_mu * inner(cross, square),
+                scalar_mu * inner(square, square),
             ],
             dim=-1,
         )

@@ -1,0 +1,30 @@
+"""Seconds per stage of the model, for the timing records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Stopwatch:
+    """Adds up the wall-clock seconds of named stages; waits for the GPU at both ends of each."""
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.seconds: dict[str, float] = {}
+        self._device = torch.device(device)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times the block under `name`."""
+        self._settle()
+        started = time.perf_counter()
+        yield
+        self._settle()
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def _settle(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
