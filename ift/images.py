@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 from ift.errors import ImageError, SettingsError
@@ -33,13 +32,11 @@ _LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 _READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 Image.init()
 _READERS = {name: Image.OPEN[name] for name in _READABLE if name in Image.OPEN}
-# Multi-picture JPEGs (MPO, Ultra HDR) start with a plain JPEG, which is the picture.
-_READERS["JPEG"] = (JpegImageFile, _READERS["JPEG"][1])
 
 # Nothing a user can act on: max_pixels decides what is too large, and malformed metadata is ignored.
 # Appended, so that any filter of the application wins.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
-warnings.filterwarnings("ignore", module=r"PIL\.(Png|Tiff)ImagePlugin", append=True)
+warnings.filterwarnings("ignore", module=r"PIL\.(Jpeg|Png|Tiff)ImagePlugin", append=True)
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -51,7 +48,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PROFILE_SPACE = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}
 
 
 def load_image(path: str | os.PathLike[str], resolution: int | None = None, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -264,18 +260,16 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
         plain = image if image.mode != "F" else _to_8_bit(image)
         try:
-            device = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if device.profile.xcolor_space == _PROFILE_SPACE[plain.mode]:
-                transform = ImageCms.buildTransform(
-                    device,
-                    ImageCms.createProfile("sRGB"),
-                    plain.mode,
-                    "RGB",
-                    ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                    ImageCms.Flags.BLACKPOINTCOMPENSATION,
-                )
-                return transform.apply(plain)
-        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+            transform = ImageCms.buildTransform(
+                io.BytesIO(profile),
+                ImageCms.createProfile("sRGB"),
+                plain.mode,  # a profile for another colour model is refused here
+                "RGB",
+                ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            return transform.apply(plain)
+        except (ImageCms.PyCMSError, TypeError):  # TypeError: a TIFF's profile need not be bytes
             pass
     return image.convert("RGB") if image.mode == "CMYK" else image
 
@@ -314,4 +308,4 @@ def _damage(error: Exception) -> str:
         return "is truncated: fetch or export it again"
     if "MAX_TEXT_CHUNK" in reason or "MAX_TEXT_MEMORY" in reason:
         return "carries far too much text beside its pixels: save it again without metadata"
-    return f"is damaged and cannot be decoded ({reason})"
+    return f"is damaged, or of a kind that cannot be decoded ({reason})"

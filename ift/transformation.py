@@ -20,6 +20,9 @@ from ift.moments import Moments
 from ift.objective import inner, objective
 from ift.settings import LEVELS, Settings
 
+_NOTHING = 1e-12
+"""A trace that stands for a black picture's: normalised features have a mean of 1."""
+
 
 def transformation(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
     """The map that `settings` asks for at one level.
@@ -44,7 +47,8 @@ def transformation(content: Moments, style: Moments, level: int, settings: Setti
 def _raw(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
     """The paper's form: second moments about zero, F = A X."""
     moment = content.second_moment
-    return AffineMap(_solve(moment, style.second_moment, _penalty(content, moment, level, settings), level, settings))
+    mu = _penalty(content, _scale(content, style, moment), level, settings)
+    return AffineMap(_solve(moment, style.second_moment, mu, level, settings))
 
 
 def _centred(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
@@ -55,14 +59,15 @@ def _centred(content: Moments, style: Moments, level: int, settings: Settings) -
     m minimises ‖m − μ_c‖² + κ‖m − μ_s‖².
     """
     covariance = content.covariance
-    mu = _penalty(content, covariance, level, settings)
+    scale = _scale(content, style, covariance)
+    mu = _penalty(content, scale, level, settings)
     a = _solve(covariance, style.covariance, mu, level, settings)
-    kappa = (mu.squeeze(-1) * _scale(content, covariance).unsqueeze(-1)).to(content.mean.dtype)
+    kappa = mu.squeeze(-1) * scale.unsqueeze(-1)
     mean = content.mean + kappa / (1 + kappa) * (style.mean - content.mean)
     return AffineMap(a, mean - (a @ content.mean.unsqueeze(-1)).squeeze(-1))
 
 
-def _penalty(content: Moments, moment: Tensor, level: int, settings: Settings) -> Tensor:
+def _penalty(content: Moments, scale: Tensor, level: int, settings: Settings) -> Tensor:
     """μ = λ/n as (B, 1, 1): from the paper's λ, or from κ by λ = κ·n/g with g the trace of the moment to be changed.
 
     The content term of eq. 1 grows with n and the style term does not, so a fixed λ fades as the resolution
@@ -72,15 +77,18 @@ def _penalty(content: Moments, moment: Tensor, level: int, settings: Settings) -
         mu = settings.lambda_[level - 1] / content.count
     else:
         assert settings.strength is not None
-        mu = settings.strength[level - 1] / _scale(content, moment).double()
-    return mu.to(moment.dtype).reshape(-1, 1, 1)
+        mu = settings.strength[level - 1] / scale.double()
+    return mu.to(scale.dtype).reshape(-1, 1, 1)
 
 
-def _scale(content: Moments, moment: Tensor) -> Tensor:
-    """(B,) tr `moment`; on flat pictures, whose covariance is rounding noise, a sliver of the raw second moment's."""
-    floor = 1e-4 * content.second_moment.diagonal(dim1=-1, dim2=-2).sum(-1)
-    tiny = torch.finfo(torch.float32).tiny
-    return torch.maximum(moment.diagonal(dim1=-1, dim2=-2).sum(-1), floor).clamp_min(tiny)
+def _scale(content: Moments, style: Moments, moment: Tensor) -> Tensor:
+    """(B,) tr `moment`, but never so much smaller than the second moments that it is their rounding noise."""
+    floors = 1e-4 * _trace(content.second_moment), 1e-6 * _trace(style.second_moment)
+    return torch.maximum(_trace(moment), torch.maximum(*floors)).clamp_min(_NOTHING)
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=-1, dim2=-2).sum(-1)
 
 
 def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Settings) -> Tensor:

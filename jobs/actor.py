@@ -1,0 +1,94 @@
+"""The Ray actor around a `ShardWorker`, and how many there are of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+
+from jobs.errors import JobError
+from jobs.plan import PlannedPair, Shard
+from jobs.records import Record
+from jobs.worker import Outcome, ShardWorker, WorkerConfig
+
+IN_FLIGHT = 2
+"""Shards that an actor holds at a time: the transfers of one hide behind the work on the other."""
+
+
+class StylizeActor:
+    """Holds one copy of the model; see `jobs.worker` for what it does with a shard."""
+
+    def __init__(self, config: WorkerConfig, name: str) -> None:
+        self._worker = ShardWorker(config, name)
+
+    def ready(self) -> str:
+        """Returns, once the model is loaded, where it computes."""
+        return str(self._worker.model.device)
+
+    def run(self, shard: Shard) -> Outcome:
+        """Stylizes a shard and commits its records."""
+        return self._worker.run(shard)
+
+    def run_alone(self, pair: PlannedPair) -> Record:
+        """Stylizes one pair and leaves the commit to the caller: for shards on which processes died."""
+        return self._worker.stylize([pair])[0]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """How many actors there are and what each takes of the cluster.
+
+    Attributes:
+        workers: number of actors.
+        cpus: CPUs, and so threads, of each.
+        gpus: GPUs of each; may be a fraction.
+    """
+
+    workers: int
+    cpus: int
+    gpus: float
+
+
+def plan_fleet(resources: dict[str, float], workers: int | None, gpus_per_worker: float | None) -> Fleet:
+    """The fleet for a cluster: an actor per GPU where there are any, else one per two CPUs.
+
+    Args:
+        resources: what the cluster has, as `ray.cluster_resources()` tells.
+        workers: number of actors, if the user gave one.
+        gpus_per_worker: GPUs of each, if the user gave it; 0 for CPUs only.
+
+    Raises:
+        JobError: the cluster has less than asked for.
+    """
+    cpus, gpus = int(resources.get("CPU", 0)), resources.get("GPU", 0.0)
+    share = gpus_per_worker if gpus_per_worker is not None else float(gpus > 0)
+    if share > gpus:
+        raise JobError(f"--gpus-per-worker {share:g}: the cluster has {gpus:g} GPUs")
+    if workers is None:
+        workers = int(gpus / share) if share else max(1, cpus // 2)
+    fleet = Fleet(workers, max(1, cpus // workers), share)
+    if fleet.workers * fleet.cpus > max(cpus, 1) or fleet.workers * share > gpus + 1e-9:
+        raise JobError(
+            f"--workers {workers}: the cluster has {cpus} CPUs and {gpus:g} GPUs, fewer than one CPU "
+            f"and {share:g} GPUs for each; give fewer workers, or a smaller --gpus-per-worker"
+        )
+    return fleet
+
+
+def start_actors(fleet: Fleet, config: WorkerConfig, batch_size: int) -> list[Any]:
+    """Starts the actors; returns their handles at once, while they load the model."""
+    config = replace(config, threads=fleet.cpus, batch_size=batch_size)
+    remote = ray.remote(StylizeActor)
+    return [
+        remote.options(
+            num_cpus=fleet.cpus,
+            num_gpus=fleet.gpus,
+            max_restarts=-1,  # a dead actor comes back; what it was doing is the dispatcher's to decide
+            max_task_retries=0,
+            max_concurrency=IN_FLIGHT + 1,
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(fleet.cpus)}},
+        ).remote(config, f"{os.getpid()}-{index}")
+        for index in range(fleet.workers)
+    ]

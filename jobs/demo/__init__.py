@@ -1,0 +1,1 @@
+"""The demo: pictures that are free to ship, and a run of the job on them."""

@@ -1,0 +1,87 @@
+"""What is written down about each pair: one Parquet object per shard, which is also its completion mark."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+STAGES = ("fetch", "decode", "style", "encoder", "transform", "decoder", "encode", "upload", "total")
+"""Parts of a pair's time, each a column `<stage>_s` in seconds; `style` is 0 where the style was cached."""
+
+_MOST_ERROR_CHARACTERS = 2000
+
+
+@dataclass
+class Record:
+    """The outcome of one pair.
+
+    Attributes:
+        status: `done` or `failed`; a failed record has `error_type` and `error`, and no picture's figures.
+        attempts: how often the pair was tried, counting processes that died on it.
+        output: key of the picture, relative to the run's output.
+        sha256: of the picture's bytes.
+        resolution: the longer side asked for, or the picture's own where none was.
+        seconds: by the names in `STAGES`.
+        finished_at: seconds since 1970, UTC.
+    """
+
+    pair_id: str
+    row: int
+    status: str
+    method: str
+    preset: str
+    fingerprint: str
+    attempts: int = 1
+    error_type: str | None = None
+    error: str | None = None
+    output: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    resolution: int | None = None
+    device: str | None = None
+    node: str | None = None
+    actor: str | None = None
+    finished_at: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def fail(self, error: BaseException) -> None:
+        """Marks the pair as failed with what went wrong."""
+        self.status, self.error_type = "failed", type(error).__name__
+        self.error = (str(error) or repr(error))[:_MOST_ERROR_CHARACTERS]
+        self.output = self.sha256 = self.bytes = None
+
+
+_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
+
+SCHEMA = pa.schema(
+    [
+        pa.field(f.name, _TYPES[str(f.type).removesuffix(" | None")], nullable="None" in str(f.type))
+        for f in fields(Record)
+        if f.name != "seconds"
+    ]
+    + [pa.field(f"{stage}_s", pa.float64()) for stage in STAGES]
+)
+"""Columns of a record object."""
+
+
+def encode_records(records: Iterable[Record]) -> bytes:
+    """One Parquet object."""
+    rows = []
+    for record in records:
+        row = asdict(record)
+        seconds = row.pop("seconds")
+        rows.append(row | {f"{stage}_s": seconds.get(stage) for stage in STAGES})
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def decode_records(data: bytes, columns: list[str] | None = None) -> pa.Table:
+    """The table that `encode_records` wrote, or some of its columns."""
+    return pq.read_table(pa.BufferReader(data), columns=columns)

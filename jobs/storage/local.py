@@ -1,0 +1,224 @@
+"""A store in a local folder: atomic through rename and link, whatever is killed and when."""
+
+import errno
+import os
+import re
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from jobs.errors import NotFoundInStoreError, StorageError
+from jobs.storage.uris import TEMPORARIES, check_key, check_prefix
+
+_DAY = 86400.0  # seconds
+_OWNER = re.compile(r"[0-9a-f]{32}~(?P<pid>[0-9]{1,9})~(?P<space>.+)")  # of a temporary, from its name
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and resume",
+    errno.EDQUOT: "the disk quota is used up; free some space and resume",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+}
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """The store below the folder `root`, which the first write makes if need be. `Store` says what the methods do.
+
+    A file becomes visible only when it is complete: it is written in `root/.partial`, flushed to the disk, then
+    renamed (write) or linked (create) to its name. Several hosts may share the folder if their file system makes
+    both atomic, as NFS does.
+    """
+
+    root: Path
+
+    @property
+    def uri(self) -> str:
+        """The absolute path of the folder."""
+        return str(self.root)
+
+    def read(self, key: str) -> bytes:
+        """Return the object; `NotFoundInStoreError` if it is absent."""
+        return read_file(self._path(key))
+
+    def write(self, key: str, data: bytes) -> None:
+        """Overwrite atomically."""
+        path = self._path(key)
+        with _plain_errors("write", path), self._temporary(data) as temporary:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Create atomically; True if the file now holds exactly `data`."""
+        path = self._path(key)
+        with _plain_errors("create", path):
+            return self._create(path, data)
+
+    def exists(self, key: str) -> bool:
+        """Say whether the object is there."""
+        path = self._path(key)
+        with _plain_errors("look for", path):
+            return path.is_file()
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`; a folder that does not exist has none."""
+        folder = self.root / check_prefix(prefix).rpartition("/")[0]
+        with _plain_errors("list", folder):
+            for parent, folders, names in os.walk(folder, onerror=_raise_unless_gone):
+                if Path(parent) == self.root and TEMPORARIES in folders:
+                    folders.remove(TEMPORARIES)
+                for name in names:
+                    key = (Path(parent) / name).relative_to(self.root).as_posix()
+                    if key.startswith(prefix):
+                        yield key
+
+    def delete(self, key: str) -> None:
+        """Remove the object; an absent one is fine."""
+        path = self._path(key)
+        with _plain_errors("delete", path):
+            if path.is_file():  # as on S3, a folder is no object
+                path.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Prove by trying that files can be written, and that a second create is refused."""
+        probe = self._partial / _temporary_name()  # where a sweep finds it, should this process be killed
+        with _plain_errors("write to", self.root):
+            created = self._create(probe, b"first")
+            refused = not self._create(probe, b"second")
+            probe.unlink()
+        if not (created and refused):
+            raise StorageError(
+                f"{self.root}: its file system lets two processes create the same file, so two workers could commit "
+                "the same shard; use another folder or S3"
+            )
+
+    def sweep(self) -> int:
+        """Remove the temporaries of dead processes; of those elsewhere, the ones that are a day old."""
+        removed = 0
+        with _plain_errors("sweep", self._partial):
+            for temporary in self._partial.glob("*"):
+                if _is_stale(temporary):
+                    temporary.unlink(missing_ok=True)
+                    removed += 1
+        return removed
+
+    @property
+    def _partial(self) -> Path:
+        return self.root / TEMPORARIES
+
+    def _path(self, key: str) -> Path:
+        return self.root / check_key(key)
+
+    def _create(self, path: Path, data: bytes) -> bool:
+        with self._temporary(data) as temporary:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                # Over NFS the link may be ours: made by a request whose answer was lost.
+                return _holds(path, data)
+            except OSError as error:
+                if error.errno in _NO_HARD_LINKS:
+                    raise StorageError(
+                        f"{self.root}: its file system has no hard links, which an atomic create needs; "
+                        "use another folder or S3"
+                    ) from error
+                raise
+            return True
+
+    @contextmanager
+    def _temporary(self, data: bytes) -> Iterator[Path]:
+        """Write `data` to a new file that is gone afterwards, unless it was renamed."""
+        self._partial.mkdir(parents=True, exist_ok=True)
+        path = self._partial / _temporary_name()
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+                file.flush()
+                # A name must never come back from a power cut without its bytes. The folder is not synced: a
+                # journal keeps the order of renames, so at worst the last few are lost, and their work redone.
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a whole regular file.
+
+    Raises:
+        NotFoundInStoreError: there is no such file.
+        StorageError: it cannot be read.
+    """
+    with _plain_errors("read", path):
+        try:
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise NotFoundInStoreError(f"{path} is a folder, not a file")
+            if not stat.S_ISREG(mode):  # opening a pipe could wait for ever
+                raise StorageError(f"{path} is not a regular file")
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundInStoreError(f"{path} does not exist") from None
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return read_file(path) == data
+    except NotFoundInStoreError:
+        return False
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """Let a walk go on when a folder vanished meanwhile, but never when it cannot be read."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
+
+
+def _temporary_name() -> str:
+    return f"{uuid4().hex}~{os.getpid()}~{_pid_space()}"
+
+
+def _pid_space() -> str:
+    """Name the set of processes within which a process id means one process: a host, or a container on it."""
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino  # containers may share the host's name
+    except OSError:
+        namespace = 0
+    return f"{socket.gethostname()}~{namespace}"
+
+
+def _is_stale(temporary: Path) -> bool:
+    owner = _OWNER.fullmatch(temporary.name)
+    if owner and owner["space"] == _pid_space():
+        return not _is_alive(int(owner["pid"]))
+    try:
+        return time.time() - temporary.stat().st_mtime > _DAY
+    except FileNotFoundError:
+        return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _plain_errors(doing: str, path: Path) -> Iterator[None]:
+    """Turn what the operating system says into a `StorageError` that names the path."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system can hold
+        reason = error if isinstance(error, ValueError) else _REASONS.get(error.errno or 0, error.strerror)
+        raise StorageError(f"cannot {doing} {path}: {reason}") from error

