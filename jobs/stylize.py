@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import ray
@@ -18,11 +19,11 @@ from ift.errors import IftError
 from ift.images import MAX_PIXELS
 from ift.weights import weights_digest
 from jobs.actor import plan_fleet, start_actors
-from jobs.contact_sheet import sheet_of_run
 from jobs.dispatch import Dispatcher, wait_until_ready
 from jobs.errors import JobError
 from jobs.manifest import Defaults, read_manifest
 from jobs.plan import Plan, freeze_plan, load_plan, make_plan
+from jobs.run_sheet import sheets_of_run
 from jobs.signals import StopSignal
 from jobs.storage import Store, open_store
 from jobs.summary import (
@@ -158,17 +159,18 @@ def status(output: Output) -> None:
 @app.command()
 def sheet(
     output: Output,
-    to: Annotated[str, typer.Option(help="PNG file to write.")] = "contact_sheet.png",
-    most: Annotated[int, typer.Option(min=1, help="Pairs to show.")] = 48,
+    to: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path(),
 ) -> None:
-    """Makes a contact sheet: content, style and result side by side."""
+    """Makes contact sheets, one per preset: contents, styles and results on one picture."""
     try:
         store = open_store(output)
-        sheet_of_run(store, load_plan(store), most).save(to)
+        for preset, picture in sheets_of_run(store, load_plan(store)):
+            to.mkdir(parents=True, exist_ok=True)
+            picture.save(to / f"contact_sheet_{preset}.png")
+            typer.echo(to / f"contact_sheet_{preset}.png")
     except (JobError, IftError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(USAGE_ERROR) from None
-    typer.echo(to)
 
 
 def stylize(store: Store, plan: Plan, config: WorkerConfig, resources: Resources, max_failed: float) -> int:

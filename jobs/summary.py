@@ -116,10 +116,11 @@ def _errors(failed: pa.Table) -> Iterator[dict[str, object]]:
 
 
 def _timings(rows: list[dict[str, object]]) -> Table:
-    table = Table(title="Median seconds per pair, by stage", title_justify="left")
-    for name in ("resolution", "preset", "pairs", *STAGES):
-        table.add_column(name, justify="left" if name == "preset" else "right")
+    table = Table(title="Median seconds per pair", title_justify="left")
+    table.add_column("stage")
     for row in rows:
-        stages = (f"{row[f'{stage}_p50_s']:.3f}" for stage in STAGES)
-        table.add_row(str(row["resolution"]), str(row["preset"]), str(row["count"]), *stages)
+        table.add_column(f"{row['resolution']} px\n{row['preset']}", justify="right")
+    table.add_row("pairs", *(str(row["count"]) for row in rows), end_section=True)
+    for stage in STAGES:
+        table.add_row(stage, *(f"{row[f'{stage}_p50_s']:.3f}" for row in rows))
     return table

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from jobs.demo.contents import write_contents
-from jobs.demo.styles import STYLES, Scene, along, over, ramp, step, trace, write_styles
+from jobs.demo.painting import Scene, along, over, ramp, step, trace
+from jobs.demo.styles import STYLES, write_styles
 from jobs.errors import JobError
 
 SIZE = 128
