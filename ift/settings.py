@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Number
 from typing import Any, Literal, get_args
 
 from ift.errors import SettingsError
@@ -24,8 +25,8 @@ class Settings:
     """Everything that decides how one picture is stylized, beside the pictures and the weights.
 
     Attributes:
-        strength: κ per level, dimensionless: λ = κ·n/g with g the top eigenvalue of the content's second
-            moment, so that a picture looks the same at every resolution. None where `lambda_` is given.
+        strength: κ per level, dimensionless: λ = κ·n/g with g the trace of the content moment that is changed,
+            so that a picture looks the same at every resolution. None where `lambda_` is given.
         lambda_: the paper's λ per level (eq. 1). None where `strength` is given.
         n_upd: gradient updates per level (the paper's n_upd); 0 leaves a level as it is.
         solver: `line_search` takes the exact best step along the gradient, `conjugate_gradient` the exact best
@@ -58,6 +59,8 @@ class Settings:
     form: Form = "single_pass"
 
     def __post_init__(self) -> None:
+        for field in fields(self):  # one form of each value, so that equal settings give equal text
+            object.__setattr__(self, field.name, _parse(field.name, getattr(self, field.name)))
         if (self.strength is None) == (self.lambda_ is None):
             raise SettingsError("give either strength (κ, dimensionless) or lambda_ (the paper's λ), not both")
         for name in ("strength", "lambda_"):
@@ -84,13 +87,12 @@ class Settings:
         Raises:
             SettingsError: an unknown name or a value out of range; the message says which and what is allowed.
         """
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise SettingsError(f"no preset is named {preset!r}: choose one of {', '.join(PRESETS)}")
-        given = {name: value for name, value in options.items() if value is not None}
-        unknown = sorted(set(given) - set(OPTIONS))
+        changes = {name: value for name, value in options.items() if value is not None}
+        unknown = sorted(set(changes) - set(OPTIONS))
         if unknown:
             raise SettingsError(f"unknown option {', '.join(unknown)}: the options are {', '.join(OPTIONS)}")
-        changes = {name: _parse(name, value) for name, value in given.items()}
         if "lambda_" in changes and "strength" not in changes:
             changes["strength"] = None
         elif "strength" in changes and "lambda_" not in changes:
@@ -104,9 +106,7 @@ class Settings:
     @classmethod
     def from_json(cls, text: str) -> Settings:
         """The settings that `to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        return cls(**values)
+        return cls(**json.loads(text))
 
 
 OPTIONS = tuple(field.name for field in fields(Settings))
@@ -118,7 +118,7 @@ _CHOICES: dict[str, Any] = {"solver": Solver, "direction": Direction, "form": Fo
 def _parse(name: str, value: Any) -> Any:
     try:
         if name in ("strength", "lambda_"):
-            return _per_level(name, value, float)
+            return None if value is None else _per_level(name, value, _number)
         if name == "n_upd":
             return _per_level(name, value, _whole)
         if name == "n_iter":
@@ -126,15 +126,18 @@ def _parse(name: str, value: Any) -> Any:
         if name == "centred":
             return _truth(value)
         if name in ("eta", "gate", "tolerance"):
-            return float(value)
+            return _number(value)
+    except OverflowError as error:
+        raise SettingsError(f"{name} is out of range: the number is far too large") from error
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"{name} = {value!r} is not a number{_per_level_hint(name)}") from error
+        kind = "whole number" if name in ("n_upd", "n_iter") else "number"
+        raise SettingsError(f"{name} = {value!r} is not a {kind}{_per_level_hint(name)}") from error
     return str(value)
 
 
-def _per_level(name: str, value: Any, number: Any) -> tuple[Any, ...]:
+def _per_level(name: str, value: Any, number: Callable[[Any], float]) -> tuple[float, ...]:
     parts = value.split(",") if isinstance(value, str) else value
-    values = tuple(number(part) for part in parts) if isinstance(parts, Sequence) else (number(parts),)
+    values = tuple(number(part) for part in parts) if isinstance(parts, (list, tuple)) else (number(parts),)
     if len(values) not in (1, len(LEVELS)):
         raise SettingsError(f"{name} has {len(values)} values{_per_level_hint(name)}")
     return values * len(LEVELS) if len(values) == 1 else values
@@ -145,8 +148,15 @@ def _per_level_hint(name: str) -> str:
     return f": give one number, or four for {', '.join(LEVELS)}" if per_level else ""
 
 
-def _whole(value: Any) -> int:
+def _number(value: Any) -> float:
     number = float(value)
+    if isinstance(value, bool) or not isinstance(value, (Number, str)):  # NumPy's truth values are no Number
+        raise TypeError(value)
+    return number + 0.0  # -0.0 equals 0.0, but not as text
+
+
+def _whole(value: Any) -> int:
+    number = _number(value)
     if not number.is_integer():
         raise ValueError(value)
     return int(number)

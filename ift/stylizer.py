@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,10 @@ class Stylizer:
 
         Raises:
             WeightsError: a file is missing, unsafe or does not fit.
+            SettingsError: there is no such device.
         """
-        if device is None:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        if torch.device(device).type == "cpu":
+        device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if device.type == "cpu":
             keep_memory()
         encoder, decoder = load_networks(path, vgg19)
         return cls(encoder, decoder, device, dtype)
@@ -80,10 +81,15 @@ class Stylizer:
         Args:
             image: (3, H, W) in [0, 1], or a sequence of such, of any sizes.
             weights: the share of each picture; λ^k = w_k·λ with Σ w_k = 1. Equal if not given.
+
+        Raises:
+            SettingsError: no picture, a tensor that is none, or weights that do not fit.
         """
         images = [image] if isinstance(image, Tensor) else list(image)
         if not images:
             raise SettingsError("a style needs at least one picture")
+        for one in images:
+            _require(_is_picture(one, 3), f"a style is {_described(one)}: give (3, H, W), floating point")
         return mix_styles([self._style(one) for one in images], weights)
 
     @torch.inference_mode()
@@ -110,15 +116,22 @@ class Stylizer:
             RGB in [0, 1], float32, shaped as `content`, on the model's device.
 
         Raises:
-            SettingsError: an option is unknown or out of range.
+            SettingsError: an option is unknown or out of range, or a tensor has a shape that does not fit.
             DivergenceError: the fixed step did not lower the objective.
         """
-        if content.dim() not in (3, 4) or content.shape[-3] != 3:
-            raise SettingsError(f"content has the shape {tuple(content.shape)}: give (3, H, W) or (B, 3, H, W)")
+        _require(
+            _is_picture(content, 3, 4),
+            f"the content is {_described(content)}: give (3, H, W) or (B, 3, H, W), floating point",
+        )
+        batch = content if content.dim() == 4 else content.unsqueeze(0)
+        _require(
+            len(style[0]) in (1, len(batch)),
+            f"{len(style[0])} styles do not fit {len(batch)} contents: stack one for each, or give one for all",
+        )
+        _require(settings is None or not options, f"give either settings or options ({', '.join(options)}), not both")
         run = _Run(
             self, style, settings or Settings.from_options(preset, **options), stopwatch or Stopwatch(self.device)
         )
-        batch = content if content.dim() == 4 else content.unsqueeze(0)
         result = crop(run(self._input(batch)), (content.shape[-2], content.shape[-1])).float()
         return result if content.dim() == 4 else result.squeeze(0)
 
@@ -157,6 +170,8 @@ class _Run:
         """The four autoencoders, each on the last one's picture, with one transformation at its deepest level."""
         order = (4, 3, 2, 1) if self.settings.direction == "coarse_to_fine" else (1, 2, 3, 4)
         for level in order:
+            if self.settings.n_upd[level - 1] == 0:
+                continue  # an autoencoder that transforms nothing would only lose detail
             x, skips = self.encode(image, level, transform=False)
             image = self.decode(self.transform(x, level), level, skips, transform=False).clamp(0, 1)
         return image
@@ -192,8 +207,8 @@ class _Run:
 def mix_styles(styles: Sequence[Style], weights: Sequence[float] | None = None) -> Style:
     """Several styles as one target: S̄ = Σ w_k S_k with the weights made to sum to 1; equal weights if not given."""
     shares = torch.tensor([1.0] * len(styles) if weights is None else list(weights), dtype=torch.float64)
-    if len(shares) != len(styles) or not bool(((shares >= 0) & torch.isfinite(shares)).all()) or not shares.sum() > 0:
-        raise SettingsError(f"{len(styles)} styles need as many weights, 0 or more and not all 0: got {weights}")
+    fit = len(shares) == len(styles) and bool((shares >= 0).all()) and 0 < float(shares.sum()) < math.inf
+    _require(fit, f"{len(styles)} styles need as many weights, finite, 0 or more and not all 0: got {weights}")
     if len(styles) == 1:
         return styles[0]
     return tuple(mix(level, shares.to(level[0].count.device)) for level in zip(*styles, strict=True))
@@ -208,6 +223,28 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     """The lowest precision that the hardware multiplies natively: bfloat16, else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
+    # A PyTorch without oneDNN (macOS) cannot be asked.
+    asked = device.type == "cpu" and hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+    return torch.bfloat16 if asked and torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+
+
+def _usable(device: torch.device | str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # AssertionError: PyTorch was built without CUDA
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"the device {device} cannot be used ({reason}): name another, or leave it out") from error
+
+
+def _is_picture(image: Tensor, *dimensions: int) -> bool:
+    fits = image.dim() in dimensions and image.shape[-3] == 3 and 0 not in image.shape
+    return fits and image.is_floating_point()
+
+
+def _described(image: Tensor) -> str:
+    return f"{tuple(image.shape)} {str(image.dtype).removeprefix('torch.')}"
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise SettingsError(otherwise)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -55,13 +56,14 @@ def load_vgg19(path: str | Path | None = None) -> dict[str, Convolution]:
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file; name a VGG-19 weight file, or leave it out") from error
     except Exception as error:  # a loader fails in as many ways as there are broken files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = f" ({error})" if isinstance(error, (OSError, SafetensorError)) else ""
         raise WeightsError(
-            f"{path}: not a safetensors file nor a PyTorch file of plain tensors ({reason}); convert it to safetensors"
+            f"{path}: not a safetensors file nor a PyTorch file of plain tensors{reason}; convert it to safetensors"
         ) from error
     if not isinstance(state, Mapping):
         raise WeightsError(f"{path}: holds a {type(state).__name__}, not a dictionary of tensors")
-    return {name: _convolution(state, name, path) for name in CONVOLUTIONS}
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    return {name: _convolution(tensors, name, path) for name in CONVOLUTIONS}
 
 
 def default_vgg19_file() -> Path:
@@ -84,5 +86,7 @@ def _convolution(state: Mapping[str, Tensor], name: str, path: Path) -> Convolut
     except (KeyError, IndexError) as error:
         raise WeightsError(f"{path}: has no convolution {name}; it is not a VGG-19") from error
     if weight.shape != (channels_out, channels_in, 3, 3) or bias.shape != (channels_out,):
-        raise WeightsError(f"{path}: {name} has the shape {tuple(weight.shape)}; it is not a VGG-19")
+        raise WeightsError(
+            f"{path}: {name} has the shapes {tuple(weight.shape)} and {tuple(bias.shape)}; it is not a VGG-19"
+        )
     return weight.float(), bias.float()

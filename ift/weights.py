@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from ift.decoder import Decoder
 from ift.encoder import Encoder
@@ -41,23 +43,30 @@ def load_networks(path: str | Path | None = None, vgg19: str | Path | None = Non
     with torch.device("meta"):
         encoder, decoder = Encoder(), Decoder()
     encoder, decoder = encoder.to_empty(device="cpu"), decoder.to_empty(device="cpu")
-    scales = {name: state.get(f"encoder.{name}.scale") for name in CONVOLUTIONS}
+    scales = {name: _scale(state, name, path) for name in CONVOLUTIONS}
     blocks = {key.removeprefix("decoder."): value for key, value in state.items() if key.startswith("decoder.")}
-    missing = [f"encoder.{name}.scale" for name, scale in scales.items() if scale is None]
-    if missing:
-        raise WeightsError(f"{path}: lacks {missing[0]}; it does not hold ift weights")
     try:
         decoder.load_state_dict(blocks)
     except RuntimeError as error:
         raise WeightsError(f"{path}: does not fit the decoder: {str(error).splitlines()[-1].strip()}") from error
-    encoder.load(load_vgg19(vgg19), {name: scale.float() for name, scale in scales.items() if scale is not None})
+    encoder.load(load_vgg19(vgg19), scales)
     return encoder.requires_grad_(False).eval(), decoder.requires_grad_(False).eval()
+
+
+def _scale(state: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
+    key, channels = f"encoder.{name}.scale", CONVOLUTIONS[name][1]
+    if key not in state:
+        raise WeightsError(f"{path}: lacks {key}; it does not hold ift weights")
+    scale = state[key].float()
+    if scale.shape != (channels,) or not bool(((scale > 0) & torch.isfinite(scale)).all()):
+        raise WeightsError(f"{path}: {key} must be {channels} finite numbers above 0; it does not hold ift weights")
+    return scale
 
 
 def weights_digest(path: str | Path | None = None, vgg19: str | Path | None = None) -> str:
     """SHA-256 over the files that `load_networks` would read: names the model in plans and records."""
     digest = hashlib.sha256()
-    for file in (path or PRETRAINED, vgg19 or default_vgg19_file()):
+    for file in (PRETRAINED if path is None else path, default_vgg19_file() if vgg19 is None else vgg19):
         try:
             digest.update(Path(file).read_bytes())
         except OSError as error:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-Labelled = tuple[str, Image.Image]
+Labelled = tuple[str, Image.Image | None]
+"""A caption and a picture; None for one that cannot be read, which is marked as such."""
 
 _MARGIN = 32
 _GAP = 32  # between cells; a cell's caption stands in the gap below it
@@ -17,6 +18,7 @@ _TITLE = 72
 _NOTE = 40
 _CORNER = 6
 
+_UNREADABLE = "unreadable"
 _BACKGROUND = (23, 23, 26)
 _EMPTY = (38, 38, 42)
 _BRIGHT = (236, 236, 238)
@@ -24,11 +26,11 @@ _DIM = (158, 158, 166)
 
 
 class Triple(NamedTuple):
-    """One record of `pairs_sheet`; a result of None is marked as failed."""
+    """One record of `pairs_sheet`; inputs of None are marked as unreadable, a result of None as failed."""
 
     label: str
-    content: Image.Image
-    style: Image.Image
+    content: Image.Image | None
+    style: Image.Image | None
     result: Image.Image | None
 
 
@@ -85,10 +87,10 @@ def contact_sheet(
         _Geometry(thumb, 1 + len(rows), 1 + len(columns), apart_x=frozenset({1}), apart_y=frozenset({1})), title
     )
     for column, (label, picture) in enumerate(columns, 1):
-        sheet.cell(0, column, picture)
+        sheet.cell(0, column, picture or _UNREADABLE)
         sheet.caption(0, column, label)
     for row, (label, picture) in enumerate(rows, 1):
-        sheet.cell(row, 0, picture)
+        sheet.cell(row, 0, picture or _UNREADABLE)
         sheet.caption(row, 0, label)
         for column, (style, _) in enumerate(columns, 1):
             hint = "failed" if (label, style) in results else "missing"
@@ -119,8 +121,8 @@ def pairs_sheet(
     sheet = _Sheet(_Geometry(thumb, -(-len(shown) // across), 3 * across, apart_x=apart), title)
     for place, triple in enumerate(shown):
         row, column = place // across, 3 * (place % across)
-        sheet.cell(row, column, triple.content)
-        sheet.cell(row, column + 1, triple.style)
+        sheet.cell(row, column, triple.content or _UNREADABLE)
+        sheet.cell(row, column + 1, triple.style or _UNREADABLE)
         sheet.cell(row, column + 2, triple.result or "failed")
         sheet.caption(row, column, triple.label, across=3)
     left_out = len(triples) - len(shown)

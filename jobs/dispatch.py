@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError, WorkerCrashedError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayTaskError, WorkerCrashedError
 
 from jobs.actor import IN_FLIGHT
 from jobs.errors import JobError
@@ -57,8 +57,11 @@ class _Seat:
     actor: Any
     tasks: dict[Any, _Task] = field(default_factory=dict)
     heard: float = field(default_factory=time.monotonic)
+    revival: Any = None  # a call that the actor will answer once it is back from the dead
 
     def admits(self, task: _Task) -> bool:
+        if self.revival is not None:
+            return False
         if task.suspect:
             return not self.tasks
         return len(self.tasks) < IN_FLIGHT and not any(other.suspect for other in self.tasks.values())
@@ -103,11 +106,16 @@ class Dispatcher:
             if not self._stopping():
                 self._feed(fresh)
             waiting = {ref: seat for seat in self._seats for ref in seat.tasks}
-            if not waiting:
+            revivals = {seat.revival: seat for seat in self._seats if seat.revival is not None}
+            # Nobody is at work: all is done, unless actors that could not be fed are yet to come back.
+            if not waiting and (self._stopping() or not revivals):
                 return
-            ready, _ = ray.wait(list(waiting), timeout=_TICK_S)
+            ready, _ = ray.wait([*waiting, *revivals], timeout=_TICK_S)
             for ref in ready:
-                self._settle(waiting[ref], ref)
+                if ref in revivals:
+                    self._revive(revivals[ref])
+                else:
+                    self._settle(waiting[ref], ref)
             self._kill_hung()
 
     def _feed(self, fresh: Iterator[_Task]) -> None:
@@ -117,7 +125,8 @@ class Dispatcher:
         # The emptiest first, so that the last shards spread over the actors.
         for depth in range(IN_FLIGHT):
             for seat in self._seats:
-                if len(seat.tasks) == depth and not any(task.suspect for task in seat.tasks.values()):
+                free = seat.revival is None and not any(task.suspect for task in seat.tasks.values())
+                if free and len(seat.tasks) == depth:
                     task = next(fresh, None)
                     if task is None:
                         return
@@ -135,16 +144,33 @@ class Dispatcher:
         seat.heard = time.monotonic()
         try:
             result = ray.get(ref)
-        except (RayActorError, WorkerCrashedError) as error:
-            if getattr(error, "_init_exception", None) or "creation task" in str(error):
-                raise JobError(f"an actor cannot start: {error}") from error
+        except ActorUnavailableError:
+            # Out of reach, not dead: nothing is known, and nothing to be blamed on the task.
+            self._revive(seat)
+            self._again.append(task)
+        except (RayActorError, WorkerCrashedError):
+            self._revive(seat)
             self._died(task)
         except RayTaskError as error:
             # Rows never raise; this is the commit itself, so every other shard would meet the same.
-            cause = error.cause if isinstance(getattr(error, "cause", None), Exception) else error
-            raise JobError(f"{task.shard.name} cannot be worked on: {cause}") from error
+            raise JobError(f"{task.shard.name} cannot be committed: {_reason(error)}") from error
         else:
             self._finished(task, result)
+
+    def _revive(self, seat: _Seat) -> None:
+        """Lets a seat rest until its actor answers: what is sent to an actor that is not back yet dies unseen."""
+        if seat.revival is not None:
+            ready, _ = ray.wait([seat.revival], timeout=0)
+            if not ready:
+                return
+            try:
+                ray.get(seat.revival)
+                seat.revival = None
+                return
+            except RayActorError as error:
+                if "creation task" in str(error):
+                    raise JobError(f"a worker cannot start: {_reason(error)}") from error
+        seat.revival = seat.actor.ready.remote()
 
     def _finished(self, task: _Task, result: Outcome | Record) -> None:
         if isinstance(result, Outcome):
@@ -214,5 +240,10 @@ def wait_until_ready(actors: list[Any], warn: Callable[[str], None], patience: f
         except GetTimeoutError:
             warn(f"waiting for {len(waiting)} of {len(actors)} workers to start: does the cluster have room for them?")
         except (RayActorError, RayTaskError) as error:
-            raise JobError(f"a worker cannot start: {error}") from error
+            raise JobError(f"a worker cannot start: {_reason(error)}") from error
     return devices
+
+
+def _reason(error: Exception) -> str:
+    """Ray's messages carry a whole remote traceback; its last line is what was raised."""
+    return str(error).strip().splitlines()[-1].strip()

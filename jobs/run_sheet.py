@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
+from ift.errors import ImageError
 from ift.images import decode_image
 from jobs.contact_sheet import Triple, contact_sheet, pairs_sheet
-from jobs.errors import NotFoundInStoreError
+from jobs.errors import NotFoundInStoreError, StorageError
 from jobs.plan import Plan, PlannedPair
 from jobs.storage import Store, read_uri
 
@@ -76,8 +77,11 @@ class _Thumbnails:
         except NotFoundInStoreError:
             return None
 
-    def _source(self, uri: str) -> Image.Image:
-        return _thumbnail(read_uri(uri), uri)
+    def _source(self, uri: str) -> Image.Image | None:
+        try:
+            return _thumbnail(read_uri(uri), uri)
+        except (StorageError, ImageError):
+            return None
 
 
 def _thumbnail(data: bytes, name: str) -> Image.Image:

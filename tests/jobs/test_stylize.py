@@ -1,0 +1,187 @@
+"""The main job as users run it: real processes, real Ray, real kills, a real S3 store."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.storage import open_store
+from tests.jobs.pairs import assert_whole, picture, read_run, write_manifest
+
+pytestmark = pytest.mark.slow
+
+BAD_ROWS = [
+    {"pair_id": "missing", "content": "nowhere.png", "style": "styles/s0.png"},
+    {"pair_id": "torn", "content": "torn.jpg", "style": "styles/s0.png"},
+]
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "jobs.stylize", *map(str, arguments)]
+
+
+def call(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240, check=False)
+
+
+def start(*arguments):
+    """A run in a session of its own, so that all it started can be found and ended."""
+    return subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def wait_for(condition, what, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"no {what} within {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def started():
+    """Runs that a test leaves behind are ended with all their processes, by id."""
+    processes = []
+    yield processes.append
+    for process in processes:
+        family = [process.pid]
+        if psutil.pid_exists(process.pid):
+            family += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+        for pid in family:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_manifest_becomes_pictures_records_timings_and_a_summary(tmp_path):
+    manifest = write_manifest(tmp_path, rows=BAD_ROWS)
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    output = tmp_path / "out"
+    first = call("run", "--manifest", manifest, "--output", output, "--max-failed", 0.5)
+    assert first.returncode == 0, first.stdout + first.stderr
+    records = assert_whole(output, 10)
+    assert [record["pair_id"] for record in records if record["status"] == "failed"] == ["missing", "torn"]
+    summary = json.loads((output / "summary.json").read_text())
+    assert (summary["rows"], summary["done"], summary["failed"], summary["left"]) == (10, 8, 2, 0)
+    timings = pq.read_table(output / "timings.parquet").to_pylist()
+    assert sum(row["count"] for row in timings) == 8
+    assert "8 done, 2 failed" in first.stdout and "nowhere.png" in first.stdout
+    before = {path: path.read_bytes() for path in output.glob("records/*")}
+
+    again = call("run", "--manifest", manifest, "--output", output, "--max-failed", 0.5)
+    assert again.returncode == 0 and "nothing to do" in again.stdout
+    assert {path: path.read_bytes() for path in output.glob("records/*")} == before
+
+    status = call("status", "--output", output)
+    assert status.returncode == 0 and "8 done, 2 failed of 10 pairs" in status.stdout
+
+    strict = call("run", "--manifest", manifest, "--output", output)
+    assert strict.returncode == 3 and "--max-failed" in strict.stdout
+
+    other = call("run", "--manifest", manifest, "--output", output, "--preset", "photo")
+    assert other.returncode == 2 and "--output" in other.stderr and "Traceback" not in other.stderr
+
+    sheets = call("sheet", "--output", output, "--to", tmp_path)
+    assert sheets.returncode == 0 and (tmp_path / "contact_sheet_artistic.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "hints"),
+    [
+        ("nothing.csv", ["nothing.csv"]),
+        ("picture.png", ["picture.png", "Parquet"]),
+        ("columns.csv", ["'content'", "photo"]),
+        ("row.csv", ["row 1", "resolution"]),
+    ],
+)
+def test_what_is_no_manifest_is_refused_before_any_work(tmp_path, manifest, hints):
+    picture(tmp_path / "picture.png", 1)
+    (tmp_path / "columns.csv").write_text("photo,style\na.png,b.png\n")
+    (tmp_path / "row.csv").write_text("content,style,resolution\na.png,b.png,512\na.png,c.png,many\n")
+    result = call("run", "--manifest", tmp_path / manifest, "--output", tmp_path / "out")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr and result.stderr.startswith("error: ")
+    for hint in hints:
+        assert hint in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_driver_loses_nothing_and_a_new_one_finishes(tmp_path, started):
+    manifest, output = write_manifest(tmp_path, contents=12, styles=3), tmp_path / "out"
+    run = ("run", "--manifest", manifest, "--output", output, "--shard-size", 2)
+    process = start(*run)
+    started(process)
+    wait_for(lambda: len(list(output.glob("records/*"))) >= 3, "records")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    committed = {path: path.read_bytes() for path in output.glob("records/*")}
+    assert 3 <= len(committed) < 18
+    result = call(*run)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert all(record["status"] == "done" for record in assert_whole(output, 36))
+    assert all(path.read_bytes() == data for path, data in committed.items())
+
+
+def test_a_killed_actor_is_replaced(tmp_path, started):
+    manifest, output = write_manifest(tmp_path, contents=12, styles=3), tmp_path / "out"
+    process = start("run", "--manifest", manifest, "--output", output, "--shard-size", 2, "--workers", 1)
+    started(process)
+    wait_for(lambda: len(list(output.glob("records/*"))) >= 2, "records")
+    children = psutil.Process(process.pid).children(recursive=True)
+    actors = [child for child in children if "ray::StylizeActor" in " ".join(child.cmdline())]
+    assert len(actors) == 1
+    os.kill(actors[0].pid, signal.SIGKILL)
+    text, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, text
+    assert all(record["status"] == "done" for record in assert_whole(output, 36))
+
+
+def test_sigterm_drains_and_the_run_goes_on_later(tmp_path, started):
+    manifest, output = write_manifest(tmp_path, contents=12, styles=3), tmp_path / "out"
+    run = ("run", "--manifest", manifest, "--output", output, "--shard-size", 1)
+    process = start(*run)
+    started(process)
+    wait_for(lambda: len(list(output.glob("records/*"))) >= 2, "records")
+    process.terminate()
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, text
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["done"] == len(read_run(output)) == 36 - summary["left"] < 36
+    assert call(*run).returncode == 0
+    assert_whole(output, 36)
+
+
+def test_s3_and_local_runs_give_the_same_pictures_and_records(tmp_path, s3):
+    manifest = write_manifest(tmp_path, rows=BAD_ROWS[:1])
+    bucket = s3.bucket()
+    remote = open_store(f"s3://{bucket}/data")
+    for path in [manifest, *tmp_path.glob("contents/*"), *tmp_path.glob("styles/*")]:
+        remote.write(str(path.relative_to(tmp_path)), path.read_bytes())
+    local_run = call("run", "--manifest", manifest, "--output", tmp_path / "out", "--max-failed", 1)
+    remote_uri = f"s3://{bucket}/runs/one"
+    remote_run = call(
+        "run", "--manifest", f"s3://{bucket}/data/manifest.csv", "--output", remote_uri, "--max-failed", 1
+    )
+    assert local_run.returncode == 0, local_run.stderr
+    assert remote_run.returncode == 0, remote_run.stderr
+    records = assert_whole(tmp_path / "out", 9)
+    store = open_store(remote_uri)
+    theirs = [
+        row for key in store.list("records/") for row in pq.read_table(pa.BufferReader(store.read(key))).to_pylist()
+    ]
+    places_and_times = {"actor", "node", "finished_at", "fingerprint", "error"}
+    kept = [name for name in records[0] if name not in places_and_times and not name.endswith("_s")]
+    for ours, other in zip(records, sorted(theirs, key=lambda record: record["row"]), strict=True):
+        assert {name: ours[name] for name in kept} == {name: other[name] for name in kept}
+        if ours["status"] == "done":
+            assert store.read(ours["output"]) == (tmp_path / "out" / ours["output"]).read_bytes()
+    assert s3.secret_key not in remote_run.stdout + remote_run.stderr
+    again = call("run", "--manifest", f"s3://{bucket}/data/manifest.csv", "--output", remote_uri, "--max-failed", 1)
+    assert again.returncode == 0 and "nothing to do" in again.stdout
