@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import PurePosixPath
 
 from PIL import Image
-from torchvision.transforms.functional import to_pil_image
 
 from ift.errors import ImageError
 from ift.images import decode_image
@@ -85,6 +84,8 @@ class _Thumbnails:
 
 
 def _thumbnail(data: bytes, name: str) -> Image.Image:
+    from torchvision.transforms.functional import to_pil_image  # takes as long to import as torch itself
+
     picture: Image.Image = to_pil_image(decode_image(data, name, 2 * _THUMB))
     return picture
 

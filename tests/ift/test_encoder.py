@@ -87,9 +87,9 @@ def test_without_skips_the_features_are_the_same(model, photo):
 
 def test_features_of_photos_are_of_order_one(model, photo):
     """Not exactly one: the scale is from other photos."""
-    levels = zip(*(stages(model, photo(*name, 160, 160)) for name in PHOTOS), strict=True)
+    levels = zip(*(stages(model, photo(*name)) for name in PHOTOS), strict=True)
     for features in levels:
         means = torch.stack([x.mean((1, 2)) for x, _ in features]).mean(0)  # of each filter, over the photos
-        assert 0.7 < means.mean() < 1.4
+        assert 0.6 < means.mean() < 1.6
         assert means.median() > 0.5
-        assert ((means > 0.1) & (means < 10)).float().mean() > 0.98
+        assert ((means > 0.1) & (means < 10)).float().mean() > 0.95

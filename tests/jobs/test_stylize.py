@@ -11,8 +11,10 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from jobs.storage import open_store
+from jobs.stylize import app
 from tests.jobs.pairs import assert_whole, picture, read_run, write_manifest
 
 pytestmark = pytest.mark.slow
@@ -97,7 +99,7 @@ def test_a_manifest_becomes_pictures_records_timings_and_a_summary(tmp_path):
     [
         ("nothing.csv", ["nothing.csv"]),
         ("picture.png", ["picture.png", "Parquet"]),
-        ("columns.csv", ["'content'", "photo"]),
+        ("columns.csv", ["no column content", "'photo'"]),
         ("row.csv", ["row 1", "resolution"]),
     ],
 )
@@ -105,9 +107,10 @@ def test_what_is_no_manifest_is_refused_before_any_work(tmp_path, manifest, hint
     picture(tmp_path / "picture.png", 1)
     (tmp_path / "columns.csv").write_text("photo,style\na.png,b.png\n")
     (tmp_path / "row.csv").write_text("content,style,resolution\na.png,b.png,512\na.png,c.png,many\n")
-    result = call("run", "--manifest", tmp_path / manifest, "--output", tmp_path / "out")
-    assert result.returncode == 2
-    assert "Traceback" not in result.stderr and result.stderr.startswith("error: ")
+    arguments = ["run", "--manifest", str(tmp_path / manifest), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit) and result.stderr.startswith("error: ")
     for hint in hints:
         assert hint in result.stderr
     assert not (tmp_path / "out").exists()

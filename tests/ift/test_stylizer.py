@@ -1,0 +1,379 @@
+import copy
+
+import pytest
+import torch
+
+from ift import OPTIONS, PRESETS, Settings, SettingsError, Stylizer, mix_styles, stack_styles
+from ift.moments import Moments
+from ift.padding import crop, pad_to_multiple
+from ift.stylizer import fastest_dtype
+from ift.transformation import transformation
+
+ORDERS = [(form, way) for form in ("single_pass", "cascade") for way in ("coarse_to_fine", "fine_to_coarse")]
+
+
+def noise(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def blots(height, width, seed=0):
+    """Large soft patches of colour."""
+    small = noise(1, 3, height // 8, width // 8, seed=seed)
+    return torch.nn.functional.interpolate(small, (height, width), mode="bicubic")[0].clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def content(photo):
+    return photo("skimage", "chelsea.png", 64, 80)
+
+
+@pytest.fixture(scope="module")
+def painting(photo):
+    """A picture of texture and strong colour."""
+    return photo("skimage", "ihc.png", 96, 96)
+
+
+@pytest.fixture(scope="module")
+def style(model, painting):
+    return model.style(painting)
+
+
+def features(model, image):
+    """At relu1_1 to relu4_1, (1, C, H, W) each."""
+    x, levels = pad_to_multiple(image.unsqueeze(0)), []
+    for level in (1, 2, 3, 4):
+        x, _ = model.encoder.stage(level, x)
+        levels.append(x)
+    return levels
+
+
+def psnr(image, reference):
+    return -10 * float(((image - reference) ** 2).mean().log10())
+
+
+# Sizes and batches
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 9), (2, 1), (3, 3), (7, 8), (8, 7), (15, 16), (16, 16), (17, 31), (40, 23), (5, 64)]
+)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_size_is_kept(model, style, size, preset):
+    for shape in ((3, *size), (2, 3, *size)):
+        result = model.stylize(noise(*shape), style, preset)
+        assert result.shape == shape
+        assert result.dtype == torch.float32
+        assert torch.isfinite(result).all()
+        assert result.min() >= 0 and result.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (3, 2), (9, 40)])
+def test_styles_of_every_size(model, content, size):
+    result = model.stylize(content, model.style(noise(3, *size)))
+    assert result.shape == content.shape and torch.isfinite(result).all()
+
+
+def test_the_content_stays_as_it_was(model, content, style):
+    before = content.clone()
+    model.stylize(content, style, gate=0.5, form="cascade")
+    assert torch.equal(content, before)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("form", "direction"), ORDERS)
+def test_a_batch_equals_its_pictures_one_by_one(model, content, style, preset, form, direction):
+    contents = torch.stack([content, blots(64, 80), noise(3, 64, 80)])
+    options = {"form": form, "direction": direction, "n_upd": 5}
+    together = model.stylize(contents, style, preset, **options)
+    for result, one in zip(together, contents, strict=True):
+        torch.testing.assert_close(result, model.stylize(one, style, preset, **options), rtol=0, atol=1e-4)
+
+
+def test_a_batch_of_styles_gives_each_content_its_own(model, content, style):
+    other = model.style(blots(48, 48))
+    contents = torch.stack([content, noise(3, 64, 80)])
+    together = model.stylize(contents, stack_styles([style, other]))
+    for result, one, its_style in zip(together, contents, (style, other), strict=True):
+        torch.testing.assert_close(result, model.stylize(one, its_style), rtol=0, atol=1e-4)
+
+
+# What is composed of what
+
+
+@pytest.mark.parametrize("off", [{"strength": 0}, {"lambda_": 0}, {"n_upd": 0}], ids=repr)
+@pytest.mark.parametrize("gate", [0.0, 0.5])
+@pytest.mark.parametrize("direction", ["coarse_to_fine", "fine_to_coarse"])
+def test_without_strength_or_updates_the_picture_is_only_coded(model, content, style, off, gate, direction):
+    x, skips = content.unsqueeze(0), []
+    for level in (1, 2, 3, 4):
+        x, skip = model.encoder.stage(level, x, with_skip=True)
+        skips.append(skip)
+    for level in (4, 3, 2, 1):
+        x = model.decoder.block(level, x, skips[level - 1], gate)
+    result = model.stylize(content, style, gate=gate, direction=direction, **off)
+    torch.testing.assert_close(result, x[0].clamp(0, 1), rtol=0, atol=1e-4)
+
+
+def transformed(x, style, level, settings):
+    return transformation(Moments.of(x), style[level - 1], level, settings)(x)
+
+
+@pytest.mark.parametrize("size", [(64, 80), (21, 50)])
+def test_single_pass_coarse_to_fine_transforms_before_each_block(model, style, size):
+    image, settings = blots(64, 80)[:, : size[0], : size[1]], Settings(gate=0.4, strength=(4, 3, 2, 1))
+    x, skips = pad_to_multiple(image.unsqueeze(0)), []
+    for level in (1, 2, 3, 4):
+        x, skip = model.encoder.stage(level, x, with_skip=True)
+        skips.append(skip)
+    for level in (4, 3, 2, 1):
+        x = model.decoder.block(level, transformed(x, style, level, settings), skips[level - 1], settings.gate)
+    result = model.stylize(image, style, settings=settings)
+    torch.testing.assert_close(result, crop(x, size)[0].clamp(0, 1), rtol=0, atol=1e-5)
+
+
+def test_single_pass_fine_to_coarse_transforms_after_each_stage(model, content, style):
+    settings = Settings(gate=0.4, strength=(4, 3, 2, 1), direction="fine_to_coarse")
+    x, skips = content.unsqueeze(0), []
+    for level in (1, 2, 3, 4):
+        x, skip = model.encoder.stage(level, x, with_skip=True)
+        x = transformed(x, style, level, settings)
+        skips.append(skip)
+    for level in (4, 3, 2, 1):
+        x = model.decoder.block(level, x, skips[level - 1], settings.gate)
+    result = model.stylize(content, style, settings=settings)
+    torch.testing.assert_close(result, x[0].clamp(0, 1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n_upd", "direction", "order"),
+    [
+        ((15, 0, 0, 0), "coarse_to_fine", [1]),
+        ((15, 0, 0, 0), "fine_to_coarse", [1]),
+        ((15, 0, 15, 0), "coarse_to_fine", [3, 1]),
+        ((15, 0, 15, 0), "fine_to_coarse", [1, 3]),
+        ((0, 0, 0, 0), "coarse_to_fine", []),
+    ],
+)
+def test_cascade_runs_one_autoencoder_for_each_level_with_updates(model, content, style, n_upd, direction, order):
+    settings = Settings(n_upd=n_upd, direction=direction, form="cascade", gate=0.4)
+    image = content.unsqueeze(0)
+    for deepest in order:
+        x, skips = image, []
+        for level in range(1, deepest + 1):
+            x, skip = model.encoder.stage(level, x, with_skip=True)
+            skips.append(skip)
+        x = transformed(x, style, deepest, settings)
+        for level in range(deepest, 0, -1):
+            x = model.decoder.block(level, x, skips[level - 1], settings.gate)
+        image = x.clamp(0, 1)
+    result = model.stylize(content, style, settings=settings)
+    torch.testing.assert_close(result, image[0], rtol=0, atol=1e-5)
+
+
+def test_forms_and_directions_differ(model, content, style):
+    results = [model.stylize(content, style, form=form, direction=direction) for form, direction in ORDERS]
+    for k, one in enumerate(results):
+        assert all((one - other).abs().mean() > 1e-3 for other in results[:k])
+
+
+@pytest.mark.parametrize("form", ["single_pass", "cascade"])
+def test_iterating_the_pass_stylizes_the_result_again(model, content, style, form):
+    twice = model.stylize(model.stylize(content, style, form=form), style, form=form)
+    assert torch.equal(model.stylize(content, style, form=form, n_iter=2), twice)
+    per_level = model.stylize(content, style, form=form, n_iter=2, iterate="level")
+    assert (per_level - twice).abs().mean() > 1e-3
+
+
+def test_settings_equal_their_options(model, content, style):
+    options = {"strength": "3,2,1,1", "gate": 0.7, "n_upd": 4, "solver": "line_search"}
+    settings = Settings.from_options("photo", **options)
+    by_options = model.stylize(content, style, "photo", **options)
+    assert torch.equal(model.stylize(content, style, settings=settings), by_options)
+    assert torch.equal(model.stylize(content, style), model.stylize(content, style, settings=PRESETS["artistic"]))
+
+
+# Styles
+
+
+def test_a_style_is_the_moments_of_the_normalised_features(model, painting, style):
+    for moments, x in zip(style, features(model, painting), strict=True):
+        pixels = x[0].flatten(1).double()
+        torch.testing.assert_close(moments.mean[0].double(), pixels.mean(1), rtol=1e-4, atol=1e-5)
+        expected = pixels @ pixels.T / pixels.shape[1]
+        torch.testing.assert_close(moments.second_moment[0].double(), expected, rtol=1e-4, atol=1e-4)
+        assert moments.count == pixels.shape[1]
+
+
+def test_several_pictures_make_one_style_by_their_weights(model, painting):
+    pictures = [painting, blots(40, 64), noise(3, 24, 24)]
+    mixed = model.style(pictures, [2, 0.5, 1.5])
+    singles = [features(model, picture) for picture in pictures]
+    for level, moments in enumerate(mixed):
+        seconds = [single[level][0].flatten(1) for single in singles]
+        seconds = [pixels @ pixels.T / pixels.shape[1] for pixels in seconds]
+        expected = 0.5 * seconds[0] + 0.125 * seconds[1] + 0.375 * seconds[2]
+        torch.testing.assert_close(moments.second_moment[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def assert_same_style(one, other):
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a.mean, b.mean, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(a.second_moment, b.second_moment, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_styles(model, painting, style):
+    other = model.style(blots(40, 64))
+    assert_same_style(model.style([painting] * 3), style)
+    assert_same_style(model.style([painting] * 2, [5, 1]), style)
+    assert_same_style(mix_styles([style, other], [2, 6]), mix_styles([style, other], [0.25, 0.75]))
+    assert_same_style(mix_styles([style, other]), mix_styles([style, other], [3, 3]))
+    assert_same_style(mix_styles([style, other], [1, 0]), style)
+    assert_same_style(mix_styles([style, other], [0, 1e-300]), other)
+
+
+def test_weights_decide_what_the_result_is_like(model, content, style):
+    other = model.style(blots(40, 64))
+    full, none = model.stylize(content, style), model.stylize(content, other)
+    shares = [(model.stylize(content, mix_styles([style, other], [w, 1 - w])) - none).norm() for w in (0.2, 0.5, 0.8)]
+    assert 0 < shares[0] < shares[1] < shares[2] < (full - none).norm()
+
+
+def mismatches(model, image, style):
+    """Relative distance of the covariances from the style's, per level."""
+    moments = model.style(image)
+    return [float((m.covariance - s.covariance).norm() / s.covariance.norm()) for m, s in zip(moments, style)]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kind", ["texture", "blots"])
+def test_results_are_nearer_to_the_style_than_the_content_was(model, content, painting, preset, kind):
+    style = model.style(painting if kind == "texture" else blots(96, 96, seed=3))
+    before = mismatches(model, content, style)
+    after = mismatches(model, model.stylize(content, style, preset), style)
+    print(preset, kind, before, after)
+    assert all(b < a for a, b in zip(before, after, strict=True))
+
+
+def test_more_strength_gives_more_style_and_a_gate_more_detail(model, content, style):
+    distances = []
+    for strength in (0.1, 1, 10):
+        result = model.stylize(content, style, strength=strength, n_upd=100)
+        distances.append(sum(mismatches(model, result, style)))
+    print(distances)
+    assert distances[0] > distances[1] > distances[2]
+    sharpness = [float(model.stylize(content, style, gate=gate).diff(dim=2).abs().mean()) for gate in (0.0, 0.5, 1.0)]
+    print(sharpness)
+    assert sharpness[0] < sharpness[1] < sharpness[2]
+
+
+# Awkward pictures
+
+FLAT = {
+    "black": torch.zeros(3, 24, 32),
+    "white": torch.ones(3, 24, 32),
+    "grey": torch.full((3, 24, 32), 0.5),
+    "red": torch.tensor([1.0, 0, 0]).view(3, 1, 1).expand(3, 24, 32),
+    "one pixel": torch.zeros(3, 24, 32).index_put(
+        (torch.tensor(1), torch.tensor(9), torch.tensor(9)), torch.tensor(1.0)
+    ),
+    "noise": noise(3, 24, 32),
+}
+
+
+@pytest.mark.parametrize("kind", FLAT)
+@pytest.mark.parametrize(
+    "variant", [{}, {"preset": "photo"}, {"centred": False, "lambda_": "1e4,1e4,1e3,1e2"}], ids=repr
+)
+def test_flat_pictures_never_give_nan(model, kind, variant):
+    styles = stack_styles([model.style(picture) for picture in FLAT.values()])
+    contents = FLAT[kind].expand(len(FLAT), -1, -1, -1)
+    result = model.stylize(contents, styles, **variant)
+    assert torch.isfinite(result).all()
+
+
+# Precision and devices
+
+
+def test_bfloat16_is_nearly_float32(model, content, painting, style):
+    networks = copy.deepcopy(model.encoder), copy.deepcopy(model.decoder)
+    half = Stylizer(*networks, device="cpu", dtype=torch.bfloat16)
+    for preset in PRESETS:
+        result = half.stylize(content, half.style(painting), preset)
+        assert result.dtype == torch.float32
+        value = psnr(result, model.stylize(content, style, preset))
+        print(value)
+        assert value > 30
+
+
+def test_the_fastest_precision_is_one_that_the_networks_run_in(model, content):
+    dtype = fastest_dtype(torch.device("cpu"))
+    assert dtype in (torch.bfloat16, torch.float32)
+    half = Stylizer(copy.deepcopy(model.encoder), copy.deepcopy(model.decoder))
+    assert half.dtype == dtype and next(half.encoder.parameters()).dtype == dtype
+    assert torch.isfinite(half.stylize(content, half.style(content))).all()
+
+
+def test_double_precision_pictures_are_taken(model, content, style):
+    torch.testing.assert_close(model.stylize(content.double(), style), model.stylize(content, style))
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(device):
+    with pytest.raises(SettingsError, match=f"the device {device} cannot be used .*: name another, or leave it out"):
+        Stylizer.from_pretrained(device=device)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        torch.zeros(8, 8),
+        torch.zeros(1, 8, 8),
+        torch.zeros(4, 8, 8),
+        torch.zeros(8, 8, 3),
+        torch.zeros(3, 0, 8),
+        torch.zeros(1, 1, 3, 8, 8),
+        torch.zeros(3, 8, 8, dtype=torch.uint8),
+    ],
+    ids=lambda image: f"{tuple(image.shape)} {image.dtype}",
+)
+def test_tensors_that_are_no_pictures(model, style, image):
+    with pytest.raises(SettingsError, match=r"the content is \(.*: give \(3, H, W\) or \(B, 3, H, W\)"):
+        model.stylize(image, style)
+    with pytest.raises(SettingsError, match=r"a style is \(.*: give \(3, H, W\), floating point"):
+        model.style(image)
+    with pytest.raises(SettingsError, match="a style is"):
+        model.style([noise(3, 8, 8), image])
+
+
+def test_a_style_is_no_batch(model):
+    with pytest.raises(SettingsError, match=r"a style is \(2, 3, 8, 8\)"):
+        model.style(noise(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_styles_that_do_not_fit_the_contents(model, style, number):
+    with pytest.raises(SettingsError, match=f"2 styles do not fit {number} contents"):
+        model.stylize(noise(number, 3, 8, 8), stack_styles([style] * 2))
+
+
+def test_no_styles_and_wrong_weights(model, painting, style):
+    with pytest.raises(SettingsError, match="at least one picture"):
+        model.style([])
+    nan, inf = float("nan"), float("inf")
+    for weights in ([], [1], [1, 1, 1], [0, 0], [1, -1], [1, nan], [1, inf], [1e308, 1e308]):
+        with pytest.raises(SettingsError, match="2 styles need as many weights"):
+            mix_styles([style, style], weights)
+    with pytest.raises(SettingsError, match="1 styles need as many weights"):
+        model.style(painting, [1, 2])
+
+
+def test_wrong_options(model, content, style):
+    with pytest.raises(SettingsError, match=f"unknown option alpha: the options are {', '.join(OPTIONS)}"):
+        model.stylize(content, style, alpha=1)
+    with pytest.raises(SettingsError, match="no preset is named 'cubist'"):
+        model.stylize(content, style, "cubist")
+    with pytest.raises(SettingsError, match=r"either settings or options \(gate\), not both"):
+        model.stylize(content, style, settings=Settings(), gate=1)
