@@ -35,7 +35,8 @@ class Settings:
         eta: the step of `fixed_step`, η.
         tolerance: a level stops before n_upd when an update lowers the objective by less than this share of it;
             0 for exactly n_upd updates. Not for `fixed_step`.
-        centred: match the mean apart and transform what is left; else the paper's second moments about zero.
+        centred: match the mean apart, transform what is left, and keep the result non-negative as the encoder's
+            features are; else the paper's form, second moments about zero and nothing cut off.
         n_iter: how often the whole is repeated (the paper's n_iter).
         iterate: what n_iter repeats: the whole multi-level `pass` on its own output, or, within each `level`,
             the updates with the content term re-anchored at the result so far.
@@ -176,7 +177,7 @@ def _require(condition: bool, name: str, value: object, allowed: str) -> None:
 
 
 PRESETS = {
-    "artistic": Settings(strength=(10.0,) * 4, n_upd=(30,) * 4, gate=0.0),
+    "artistic": Settings(strength=(5.0,) * 4, n_upd=(20,) * 4, gate=0.0),
     "photo": Settings(strength=(1.0,) * 4, n_upd=(15,) * 4, gate=1.0),
 }
 """Chosen by looking at many pictures; see the README."""

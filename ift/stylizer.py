@@ -201,7 +201,9 @@ class _Run:
         if self.settings.n_upd[level - 1] == 0:
             return x
         with self.stopwatch.stage("transform"):
-            return transformation(Moments.of(x), self.target[level - 1], level, self.settings)(x)
+            mapped = transformation(Moments.of(x), self.target[level - 1], level, self.settings)(x)
+            # Shifted to another mean, what was 0 can come out below: flat places turn iridescent in the decoder.
+            return mapped.relu_() if self.settings.centred else mapped
 
 
 def mix_styles(styles: Sequence[Style], weights: Sequence[float] | None = None) -> Style:
