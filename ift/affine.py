@@ -35,14 +35,9 @@ class AffineMap:
 
     def of_moments(self, moments: Moments) -> Moments:
         """The moments of A F + b, from the moments of F."""
-        matrix, mean = self.matrix, moments.mean.unsqueeze(-1)
-        second = matrix @ moments.second_moment @ matrix.mT
-        image = (matrix @ mean).squeeze(-1)
-        if self.offset is None:
-            return Moments(moments.count, image, second)
-        cross = image.unsqueeze(-1) * self.offset.unsqueeze(-2)
-        second = second + cross + cross.mT + self.offset.unsqueeze(-1) * self.offset.unsqueeze(-2)
-        return Moments(moments.count, image + self.offset, second)
+        mean = (self.matrix @ moments.mean.unsqueeze(-1)).squeeze(-1)
+        covariance = self.matrix @ moments.covariance @ self.matrix.mT
+        return Moments(moments.count, mean if self.offset is None else mean + self.offset, covariance)
 
     def after(self, first: AffineMap) -> AffineMap:
         """This map applied to the result of `first`."""

@@ -13,17 +13,20 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean and second moment of features, for a batch of pictures at one level.
+    """Count, mean and second moments of features, for a batch of pictures at one level.
+
+    The centred second moment is what is kept, and the raw one is made from it: the other way round, the difference
+    of two large numbers would leave rounding noise for the covariance of a flat picture.
 
     Attributes:
         count: (B,) pixels summed over, float64.
-        mean: (B, C) mean feature.
-        second_moment: (B, C, C) M = XXᵀ/n, not centred.
+        mean: (B, C) mean feature, μ.
+        covariance: (B, C, C) XXᵀ/n − μμᵀ.
     """
 
     count: Tensor
     mean: Tensor
-    second_moment: Tensor
+    covariance: Tensor
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
@@ -31,21 +34,24 @@ class Moments:
         batch, channels, height, width = features.shape
         pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         dtype = torch.promote_types(features.dtype, torch.float32)
+        # About a value near the mean, exact in the features' own precision, for the reason given above.
+        origin = pixels[:, :_CHUNK].mean(1, keepdim=True, dtype=dtype).to(features.dtype).to(dtype)
         mean = torch.zeros(batch, channels, dtype=dtype, device=features.device)
         second = torch.zeros(batch, channels, channels, dtype=dtype, device=features.device)
         # By chunks, so that the float32 copy of a large half-precision map never exists as a whole.
         for chunk in torch.split(pixels, _CHUNK, dim=1):
-            x = chunk.to(dtype)
+            x = chunk.to(dtype) - origin
             mean += x.sum(1)
             second = torch.baddbmm(second, x.mT, x)
         n = height * width
+        mean, second = mean / n, second / n
         count = torch.full((batch,), n, dtype=torch.float64, device=features.device)
-        return cls(count, mean / n, second / n)
+        return cls(count, mean + origin.squeeze(1), second - _outer(mean))
 
     @property
-    def covariance(self) -> Tensor:
-        """(B, C, C) centred second moment."""
-        return self.second_moment - self.mean.unsqueeze(-1) * self.mean.unsqueeze(-2)
+    def second_moment(self) -> Tensor:
+        """(B, C, C) M = XXᵀ/n, not centred: the paper's."""
+        return self.covariance + _outer(self.mean)
 
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets of pixels together (tiles of a picture, frames of a group)."""
@@ -56,15 +62,15 @@ class Moments:
 
     def __getitem__(self, index: slice) -> Moments:
         """Some pictures of the batch."""
-        return Moments(self.count[index], self.mean[index], self.second_moment[index])
+        return Moments(self.count[index], self.mean[index], self.covariance[index])
 
     def to(self, device: torch.device | str) -> Moments:
         """The same moments on another device."""
-        return Moments(self.count.to(device), self.mean.to(device), self.second_moment.to(device))
+        return Moments(self.count.to(device), self.mean.to(device), self.covariance.to(device))
 
 
 def mix(parts: Sequence[Moments], weights: Tensor, count: Tensor | None = None) -> Moments:
-    """The weighted average of several moments: S̄ = Σ w_k S_k / Σ w_k.
+    """The weighted average of several second moments: S̄ = Σ w_k S_k / Σ w_k.
 
     Several style targets cost one: Σ λ_k‖G − S_k‖² = Λ‖G − S̄‖² + const with Λ = Σ λ_k.
 
@@ -73,19 +79,19 @@ def mix(parts: Sequence[Moments], weights: Tensor, count: Tensor | None = None) 
         weights: (K,) or (K, B), not negative, not all zero.
         count: (B,) the count that the result states; the weighted average of the counts if not given.
     """
-    weights = weights.to(torch.float64)
-    shares = weights / weights.sum(0)
-    if shares.dim() == 1:
-        shares = shares.unsqueeze(-1)
+    shares = (weights.double() / weights.double().sum(0)).reshape(len(parts), -1)
 
-    def average(name: str) -> Tensor:
-        terms = [getattr(part, name) for part in parts]
+    def average(terms: Sequence[Tensor]) -> Tensor:
         trailing = (1,) * (terms[0].dim() - 1)
-        return torch.stack([t * w.reshape(-1, *trailing).to(t.dtype) for t, w in zip(terms, shares, strict=True)]).sum(
-            0
-        )
+        weighed = [
+            term * share.reshape(-1, *trailing).to(term.dtype) for term, share in zip(terms, shares, strict=True)
+        ]
+        return torch.stack(weighed).sum(0)
 
-    return Moments(average("count") if count is None else count, average("mean"), average("second_moment"))
+    mean = average([part.mean for part in parts])
+    # The spread of the means about their average belongs to the covariance of the whole.
+    covariance = average([part.covariance + _outer(part.mean - mean) for part in parts])
+    return Moments(average([part.count for part in parts]) if count is None else count, mean, covariance)
 
 
 def stack(parts: Sequence[Moments]) -> Moments:
@@ -93,5 +99,9 @@ def stack(parts: Sequence[Moments]) -> Moments:
     return Moments(
         torch.cat([part.count for part in parts]),
         torch.cat([part.mean for part in parts]),
-        torch.cat([part.second_moment for part in parts]),
+        torch.cat([part.covariance for part in parts]),
     )
+
+
+def _outer(vector: Tensor) -> Tensor:
+    return vector.unsqueeze(-1) * vector.unsqueeze(-2)

@@ -23,6 +23,9 @@ from ift.settings import LEVELS, Settings
 _NOTHING = 1e-12
 """A trace that stands for a black picture's: normalised features have a mean of 1."""
 
+_ROUNDING = 1e-6
+"""The share of a second moment below which a covariance is rounding; the faintest real pictures have 4e-5."""
+
 
 def transformation(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
     """The map that `settings` asks for at one level.
@@ -58,7 +61,9 @@ def _centred(content: Moments, style: Moments, level: int, settings: Settings) -
     the style has (a grey photo, a colourful painting) the raw form fills it in from noise long before this one.
     m minimises ‖m − μ_c‖² + κ‖m − μ_s‖².
     """
-    covariance = content.covariance
+    # A picture of one colour: what is left is rounding, and A would blow it up a thousandfold.
+    flat = _trace(content.covariance) <= _ROUNDING * _trace(content.second_moment)
+    covariance = content.covariance.masked_fill(flat.reshape(-1, 1, 1), 0)
     scale = _scale(content, style, covariance)
     mu = _penalty(content, scale, level, settings)
     a = _solve(covariance, style.covariance, mu, level, settings)

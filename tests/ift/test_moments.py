@@ -11,7 +11,7 @@ def features(batch, channels, height, width, seed=0, dtype=torch.float64):
 
 
 def assert_equal(a, b, tolerance=1e-12):
-    for name in ("count", "mean", "second_moment"):
+    for name in ("count", "mean", "covariance", "second_moment"):
         torch.testing.assert_close(getattr(a, name), getattr(b, name), rtol=tolerance, atol=tolerance)
 
 
@@ -63,3 +63,9 @@ def test_stacking_makes_a_batch():
     x = features(3, 4, 5, 6)
     assert_equal(stack([Moments.of(x[i : i + 1]) for i in range(3)]), Moments.of(x))
     assert_equal(Moments.of(x)[1:2], Moments.of(x[1:2]))
+
+
+def test_a_flat_picture_has_no_covariance_at_all():
+    x = torch.rand(1, 64, 1, 1, generator=torch.Generator().manual_seed(0)) * 30
+    for dtype in (torch.float32, torch.bfloat16):
+        assert float(Moments.of(x.to(dtype).expand(1, 64, 600, 600)).covariance.abs().max()) < 1e-6

@@ -1,4 +1,5 @@
 import copy
+import itertools
 
 import pytest
 import torch
@@ -8,6 +9,9 @@ from ift.moments import Moments
 from ift.padding import crop, pad_to_multiple
 from ift.stylizer import fastest_dtype
 from ift.transformation import transformation
+
+BRIEF = (3, 3, 3, 2)
+"""Enough updates for all but the question how good the result is."""
 
 ORDERS = [(form, way) for form in ("single_pass", "cascade") for way in ("coarse_to_fine", "fine_to_coarse")]
 
@@ -60,7 +64,7 @@ def psnr(image, reference):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_size_is_kept(model, style, size, preset):
     for shape in ((3, *size), (2, 3, *size)):
-        result = model.stylize(noise(*shape), style, preset)
+        result = model.stylize(noise(*shape), style, preset, n_upd=BRIEF)
         assert result.shape == shape
         assert result.dtype == torch.float32
         assert torch.isfinite(result).all()
@@ -69,32 +73,31 @@ def test_every_size_is_kept(model, style, size, preset):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (3, 2), (9, 40)])
 def test_styles_of_every_size(model, content, size):
-    result = model.stylize(content, model.style(noise(3, *size)))
+    result = model.stylize(content, model.style(noise(3, *size)), n_upd=BRIEF)
     assert result.shape == content.shape and torch.isfinite(result).all()
 
 
 def test_the_content_stays_as_it_was(model, content, style):
     before = content.clone()
-    model.stylize(content, style, gate=0.5, form="cascade")
+    model.stylize(content, style, gate=0.5, form="cascade", n_upd=BRIEF)
     assert torch.equal(content, before)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize(("form", "direction"), ORDERS)
-def test_a_batch_equals_its_pictures_one_by_one(model, content, style, preset, form, direction):
-    contents = torch.stack([content, blots(64, 80), noise(3, 64, 80)])
-    options = {"form": form, "direction": direction, "n_upd": 5}
-    together = model.stylize(contents, style, preset, **options)
+def test_a_batch_equals_its_pictures_one_by_one(model, content, style, form, direction):
+    contents = torch.stack([content, blots(64, 80)])
+    options = {"form": form, "direction": direction, "gate": 0.5, "n_upd": BRIEF}
+    together = model.stylize(contents, style, **options)
     for result, one in zip(together, contents, strict=True):
-        torch.testing.assert_close(result, model.stylize(one, style, preset, **options), rtol=0, atol=1e-4)
+        torch.testing.assert_close(result, model.stylize(one, style, **options), rtol=0, atol=1e-4)
 
 
 def test_a_batch_of_styles_gives_each_content_its_own(model, content, style):
     other = model.style(blots(48, 48))
     contents = torch.stack([content, noise(3, 64, 80)])
-    together = model.stylize(contents, stack_styles([style, other]))
+    together = model.stylize(contents, stack_styles([style, other]), n_upd=BRIEF)
     for result, one, its_style in zip(together, contents, (style, other), strict=True):
-        torch.testing.assert_close(result, model.stylize(one, its_style), rtol=0, atol=1e-4)
+        torch.testing.assert_close(result, model.stylize(one, its_style, n_upd=BRIEF), rtol=0, atol=1e-4)
 
 
 # What is composed of what
@@ -120,7 +123,7 @@ def transformed(x, style, level, settings):
 
 @pytest.mark.parametrize("size", [(64, 80), (21, 50)])
 def test_single_pass_coarse_to_fine_transforms_before_each_block(model, style, size):
-    image, settings = blots(64, 80)[:, : size[0], : size[1]], Settings(gate=0.4, strength=(4, 3, 2, 1))
+    image, settings = blots(64, 80)[:, : size[0], : size[1]], Settings(gate=0.4, strength=(4, 3, 2, 1), n_upd=BRIEF)
     x, skips = pad_to_multiple(image.unsqueeze(0)), []
     for level in (1, 2, 3, 4):
         x, skip = model.encoder.stage(level, x, with_skip=True)
@@ -132,7 +135,7 @@ def test_single_pass_coarse_to_fine_transforms_before_each_block(model, style, s
 
 
 def test_single_pass_fine_to_coarse_transforms_after_each_stage(model, content, style):
-    settings = Settings(gate=0.4, strength=(4, 3, 2, 1), direction="fine_to_coarse")
+    settings = Settings(gate=0.4, strength=(4, 3, 2, 1), n_upd=BRIEF, direction="fine_to_coarse")
     x, skips = content.unsqueeze(0), []
     for level in (1, 2, 3, 4):
         x, skip = model.encoder.stage(level, x, with_skip=True)
@@ -149,8 +152,8 @@ def test_single_pass_fine_to_coarse_transforms_after_each_stage(model, content, 
     [
         ((15, 0, 0, 0), "coarse_to_fine", [1]),
         ((15, 0, 0, 0), "fine_to_coarse", [1]),
-        ((15, 0, 15, 0), "coarse_to_fine", [3, 1]),
-        ((15, 0, 15, 0), "fine_to_coarse", [1, 3]),
+        ((5, 0, 5, 0), "coarse_to_fine", [3, 1]),
+        ((5, 0, 5, 0), "fine_to_coarse", [1, 3]),
         ((0, 0, 0, 0), "coarse_to_fine", []),
     ],
 )
@@ -171,25 +174,26 @@ def test_cascade_runs_one_autoencoder_for_each_level_with_updates(model, content
 
 
 def test_forms_and_directions_differ(model, content, style):
-    results = [model.stylize(content, style, form=form, direction=direction) for form, direction in ORDERS]
+    results = [model.stylize(content, style, form=form, direction=direction, n_upd=BRIEF) for form, direction in ORDERS]
     for k, one in enumerate(results):
         assert all((one - other).abs().mean() > 1e-3 for other in results[:k])
 
 
 @pytest.mark.parametrize("form", ["single_pass", "cascade"])
 def test_iterating_the_pass_stylizes_the_result_again(model, content, style, form):
-    twice = model.stylize(model.stylize(content, style, form=form), style, form=form)
-    assert torch.equal(model.stylize(content, style, form=form, n_iter=2), twice)
-    per_level = model.stylize(content, style, form=form, n_iter=2, iterate="level")
+    options = {"form": form, "n_upd": BRIEF}
+    twice = model.stylize(model.stylize(content, style, **options), style, **options)
+    assert torch.equal(model.stylize(content, style, n_iter=2, **options), twice)
+    per_level = model.stylize(content, style, n_iter=2, iterate="level", **options)
     assert (per_level - twice).abs().mean() > 1e-3
 
 
 def test_settings_equal_their_options(model, content, style):
-    options = {"strength": "3,2,1,1", "gate": 0.7, "n_upd": 4, "solver": "line_search"}
+    options = {"strength": "3,2,1,1", "gate": 0.7, "n_upd": BRIEF, "solver": "line_search"}
     settings = Settings.from_options("photo", **options)
     by_options = model.stylize(content, style, "photo", **options)
     assert torch.equal(model.stylize(content, style, settings=settings), by_options)
-    assert torch.equal(model.stylize(content, style), model.stylize(content, style, settings=PRESETS["artistic"]))
+    assert not torch.equal(model.stylize(content, style, n_upd=BRIEF), by_options)
 
 
 # Styles
@@ -233,35 +237,37 @@ def test_weights_of_styles(model, painting, style):
 
 def test_weights_decide_what_the_result_is_like(model, content, style):
     other = model.style(blots(40, 64))
-    full, none = model.stylize(content, style), model.stylize(content, other)
-    shares = [(model.stylize(content, mix_styles([style, other], [w, 1 - w])) - none).norm() for w in (0.2, 0.5, 0.8)]
-    assert 0 < shares[0] < shares[1] < shares[2] < (full - none).norm()
+    styles = [mix_styles([other, style], [1 - share, share]) for share in (0, 0.2, 0.8, 1)]
+    results = [model.stylize(content, mixed, n_upd=BRIEF) for mixed in styles]
+    distances = [float((result - results[0]).norm()) for result in results]
+    assert 0 == distances[0] < distances[1] < distances[2] < distances[3]
 
 
 def mismatches(model, image, style):
     """Relative distance of the covariances from the style's, per level."""
-    moments = model.style(image)
-    return [float((m.covariance - s.covariance).norm() / s.covariance.norm()) for m, s in zip(moments, style)]
+    pairs = zip(model.style(image), style, strict=True)
+    return [float((own.covariance - target.covariance).norm() / target.covariance.norm()) for own, target in pairs]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("kind", ["texture", "blots"])
-def test_results_are_nearer_to_the_style_than_the_content_was(model, content, painting, preset, kind):
-    style = model.style(painting if kind == "texture" else blots(96, 96, seed=3))
+def test_results_are_nearer_to_the_style_than_the_content_was(model, photo, style, preset):
+    content = photo("skimage", "astronaut.png")
     before = mismatches(model, content, style)
     after = mismatches(model, model.stylize(content, style, preset), style)
-    print(preset, kind, before, after)
-    assert all(b < a for a, b in zip(before, after, strict=True))
+    print(preset, before, after)
+    assert all(0.6 * b > a for b, a in zip(before, after, strict=True))
 
 
-def test_more_strength_gives_more_style_and_a_gate_more_detail(model, content, style):
-    distances = []
-    for strength in (0.1, 1, 10):
-        result = model.stylize(content, style, strength=strength, n_upd=100)
-        distances.append(sum(mismatches(model, result, style)))
+def test_more_strength_gives_more_style(model, content, style):
+    results = [model.stylize(content, style, strength=strength, n_upd=(20, 20, 20, 5)) for strength in (0.1, 1, 10)]
+    distances = [sum(mismatches(model, result, style)) for result in results]
     print(distances)
     assert distances[0] > distances[1] > distances[2]
-    sharpness = [float(model.stylize(content, style, gate=gate).diff(dim=2).abs().mean()) for gate in (0.0, 0.5, 1.0)]
+
+
+def test_a_higher_gate_gives_more_detail(model, content, style):
+    results = [model.stylize(content, style, gate=gate, n_upd=BRIEF) for gate in (0.0, 0.5, 1.0)]
+    sharpness = [float(result.diff(dim=2).abs().mean()) for result in results]
     print(sharpness)
     assert sharpness[0] < sharpness[1] < sharpness[2]
 
@@ -271,24 +277,31 @@ def test_more_strength_gives_more_style_and_a_gate_more_detail(model, content, s
 FLAT = {
     "black": torch.zeros(3, 24, 32),
     "white": torch.ones(3, 24, 32),
-    "grey": torch.full((3, 24, 32), 0.5),
-    "red": torch.tensor([1.0, 0, 0]).view(3, 1, 1).expand(3, 24, 32),
-    "one pixel": torch.zeros(3, 24, 32).index_put(
-        (torch.tensor(1), torch.tensor(9), torch.tensor(9)), torch.tensor(1.0)
-    ),
+    "one pixel": torch.nn.functional.pad(torch.ones(3, 1, 1), (9, 22, 9, 14)),
     "noise": noise(3, 24, 32),
 }
 
 
-@pytest.mark.parametrize("kind", FLAT)
 @pytest.mark.parametrize(
-    "variant", [{}, {"preset": "photo"}, {"centred": False, "lambda_": "1e4,1e4,1e3,1e2"}], ids=repr
+    "options",
+    [{}, {"preset": "photo", "direction": "fine_to_coarse"}, {"centred": False, "lambda_": "1e4,1e4,1e3,1e2"}],
+    ids=repr,
 )
-def test_flat_pictures_never_give_nan(model, kind, variant):
-    styles = stack_styles([model.style(picture) for picture in FLAT.values()])
-    contents = FLAT[kind].expand(len(FLAT), -1, -1, -1)
-    result = model.stylize(contents, styles, **variant)
-    assert torch.isfinite(result).all()
+def test_flat_pictures_never_give_nan(model, options):
+    pairs = list(itertools.product(FLAT.values(), repeat=2))
+    contents = torch.stack([content for content, _ in pairs])
+    styles = stack_styles([model.style(style) for _, style in pairs])
+    assert torch.isfinite(model.stylize(contents, styles, n_upd=(30, 20, 10, 4), **options)).all()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_black_and_white_become_each_other(model, preset):
+    """The style's mean is taken over in full at κ = 10, by half at κ = 1."""
+    black, white = model.style(FLAT["black"]), model.style(FLAT["white"])
+    least = {"artistic": 0.6, "photo": 0.2}[preset]
+    a, b = model.stylize(FLAT["black"], white, preset).mean(), model.stylize(FLAT["white"], black, preset).mean()
+    print(preset, a, b)
+    assert a > least and b < 1 - least
 
 
 # Precision and devices
