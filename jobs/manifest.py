@@ -57,7 +57,7 @@ class Defaults:
         preset: a name in `ift.PRESETS`.
         options: values by the names in `ift.OPTIONS`; None means "not given".
         resolution: target size of the content in pixels; None for its own size.
-        style_resolution: the same for the style.
+        style_resolution: the same for the style; None for that of the content.
     """
 
     preset: str = "artistic"
@@ -77,7 +77,7 @@ class Pair:
         styles: one or more style pictures, as resolved URIs.
         style_weights: the share of each style; they sum to 1.
         resolution: target size of the content in pixels; None for its own size.
-        style_resolution: the same for the styles.
+        style_resolution: the same for the styles; that of the content where neither row nor job says.
         output: the key that the row asks for, relative to the job's images; None to derive it.
         method: a name in `METHODS`.
         preset: the preset that the settings started from.
@@ -474,14 +474,15 @@ class _PairMaker:
         if row.output is not None and self._outputs.setdefault(row.output, number) != number:
             other = self._outputs[row.output]
             raise _RowError("output", row.output, f"row {other} has it too: give each row its own")
+        resolution = row.resolution or self._defaults.resolution
         return Pair(
             row=number,
             pair_id=self._id_of(number, row, weights),
             content=content,
             styles=styles,
             style_weights=weights,
-            resolution=row.resolution or self._defaults.resolution,
-            style_resolution=row.style_resolution or self._defaults.style_resolution,
+            resolution=resolution,
+            style_resolution=row.style_resolution or self._defaults.style_resolution or resolution,
             output=row.output,
             method=row.method or METHODS[0],
             preset=row.preset or self._defaults.preset,

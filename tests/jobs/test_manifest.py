@@ -90,7 +90,7 @@ def test_a_full_row(tmp_path):
 
 def test_a_plain_row_takes_the_defaults(tmp_path):
     (pair,) = read_rows(tmp_path, [PLAIN], preset="photo", options={"gate": 0.25, "eta": None}, resolution=640).pairs
-    assert (pair.preset, pair.resolution, pair.style_resolution, pair.output) == ("photo", 640, None, None)
+    assert (pair.preset, pair.resolution, pair.style_resolution, pair.output) == ("photo", 640, 640, None)
     assert pair.style_weights == (1.0,)
     assert Settings.from_json(pair.settings) == Settings.from_options("photo", gate=0.25)
 
