@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ift import Settings, Style, Stylizer, mix_styles, stack_styles
+from ift.allocator import MemoryLimit
 from ift.images import decode_image, encode_image, format_of
 from ift.stopwatch import Stopwatch
 from jobs.plan import PlannedPair, Shard
@@ -87,6 +88,7 @@ class ShardWorker:
         self._fetchers = ThreadPoolExecutor(config.io_threads, "fetch")
         self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
         self._device = threading.Lock()
+        self._memory = MemoryLimit()
         self._styles = StyleCache(self._load_style, self.model.style, self._fetchers)
 
     def run(self, shard: Shard) -> Outcome:
@@ -108,6 +110,7 @@ class ShardWorker:
         for batch in self._batches(_ahead(self._fetchers, self._fetch, pairs, depth)):
             with self._device:
                 self._compute(batch)
+                self._memory.enforce()
             for work in batch:
                 uploads.append(self._uploaders.submit(self._upload, work))
             # Finished pictures waiting for a slow store are bounded, and so is memory.

@@ -198,6 +198,10 @@ def test_the_text_does_not_depend_on_how_the_settings_were_given(options):
         assert other.to_json() == settings.to_json()
 
 
+def test_zero_has_one_text():
+    assert Settings(gate=-0.0, strength="-0,0,0,0").to_json() == Settings(gate=0, strength=0).to_json()
+
+
 @given(SOME, SOME)
 def test_different_settings_have_different_text(options, others):
     first, second = Settings.from_options(**options), Settings.from_options(**others)
