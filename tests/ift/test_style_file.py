@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ift import WeightsError, load_style, save_style
 
@@ -15,12 +16,11 @@ def test_a_saved_style_stylizes_as_the_original(model, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing", "torn", "foreign"])
-def test_what_is_no_style_is_refused_by_name(name, model, tmp_path):
+def test_what_is_no_style_is_refused_by_name(name, tmp_path):
     path = tmp_path / f"{name}.safetensors"
     if name == "torn":
         path.write_bytes(b"\x10\x00")
     elif name == "foreign":
-        save_style(model.style(torch.rand(3, 16, 16))[:1] * 4, path)
-        path.write_bytes(path.read_bytes().replace(b"relu4_1", b"relu9_1"))
+        save_file({"weight": torch.zeros(3)}, path)
     with pytest.raises(WeightsError, match=name):
         load_style(path)
