@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +31,9 @@ def main(
     output = output.absolute()
     manifest = output / "manifest.csv"
     try:
-        contents = _pictures(content) if content else write_contents(output / "contents")
-        styles = _pictures(style) if style else write_styles(output / "styles")
+        painted = manifest.exists()
+        contents = _pictures(content) if content else _ours(output / "contents", write_contents, painted)
+        styles = _pictures(style) if style else _ours(output / "styles", write_styles, painted)
     except JobError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -53,6 +54,11 @@ def main(
 def _presets(styles: list[Path], *, everything: bool) -> Iterator[tuple[str, Path]]:
     for preset, names in (("artistic", ARTISTIC), ("photo", PHOTO)):
         yield from ((preset, path) for path in styles if everything or path.stem in names)
+
+
+def _ours(folder: Path, write: Callable[[Path], list[Path]], painted: bool) -> list[Path]:
+    """The demo's own pictures; those of an earlier demo, if it came as far as its manifest."""
+    return sorted(folder.glob("*.jpg") if painted and folder.exists() else write(folder))
 
 
 def _pictures(folder: Path) -> list[Path]:
