@@ -389,3 +389,14 @@ def test_wrong_options(model, content, style):
         model.stylize(content, style, "cubist")
     with pytest.raises(SettingsError, match=r"either settings or options \(gate\), not both"):
         model.stylize(content, style, settings=Settings(), gate=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("value", [1.0, 0.5, 0.0])
+def test_a_picture_of_one_colour_takes_the_mean_colour_of_the_style(dtype, value, photo):
+    """Its features have no covariance but rounding, which must not be blown up into some other colour."""
+    style = photo("skimage", "coffee.png")
+    some = Stylizer.from_pretrained(dtype=dtype)
+    result = some.stylize(torch.full((3, 128, 128), value), some.style(style))
+    assert float(result.std(dim=(1, 2)).max()) < 0.02
+    assert float((result.mean((1, 2)) - style.mean((1, 2))).abs().max()) < 0.1
