@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+import torch
+from hypothesis import HealthCheck, settings
 
 from tests.seaweed import S3Server, serve
 
 # No deadlines, for a busy machine is no failure; derandomised, so that a red test is the change's fault.
-settings.register_profile("ift", deadline=None, derandomize=True)
+settings.register_profile("ift", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ift")
+
+# The pictures here are small: threads would wait for one another longer than they work.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
