@@ -26,13 +26,24 @@ def best_step(quartic: Tensor) -> Tensor:
     powers = torch.stack([scale, scale**2, scale**3, scale**4], dim=-1)
     scaled = quartic * powers
     scaled = scaled / scaled.abs().amax(-1, keepdim=True).clamp_min(_TINY)
-    candidates = _real_roots(4 * scaled[:, 3], 3 * scaled[:, 2], 2 * scaled[:, 1], scaled[:, 0])
-    candidates = _polish(candidates, scaled)
-    values = _quartic(candidates, scaled)
+    near = _real_roots(4 * scaled[:, 3], 3 * scaled[:, 2], 2 * scaled[:, 1], scaled[:, 0]) * scale.unsqueeze(-1)
+    candidates = _polish(torch.cat([near, _far_points(quartic)], dim=-1), quartic)
+    values = _quartic(candidates, quartic)
     values = torch.where(torch.isfinite(values), values, torch.full_like(values, math.inf))
     step = candidates.gather(-1, values.argmin(-1, keepdim=True)).squeeze(-1)
     # No candidate may be worse than not to move.
-    return torch.where(values.amin(-1) < 0, step, torch.zeros_like(step)) * scale
+    return torch.where(values.amin(-1) < 0, step, torch.zeros_like(step))
+
+
+def _far_points(quartic: Tensor) -> Tensor:
+    """Stationary points so far away that c₁ does not matter and that near units cannot resolve, (B, 2)."""
+    _, c2, c3, c4 = quartic.unbind(-1)
+    root = (9 * c3**2 - 32 * c2 * c4).clamp_min(0).sqrt()
+    # The larger root first and the smaller from their product, so that nothing cancels.
+    larger = -3 * c3 - torch.where(c3 < 0, -root, root)
+    first = larger / (8 * c4).clamp_min(_TINY)
+    second = 4 * c2 / torch.where(larger == 0, torch.ones_like(larger), larger)
+    return torch.stack([first, second], dim=-1)
 
 
 def _quartic(eta: Tensor, c: Tensor) -> Tensor:
