@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayTaskError, WorkerCrashedError
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError, WorkerCrashedError
 
 from jobs.actor import IN_FLIGHT
 from jobs.errors import JobError
@@ -144,11 +144,8 @@ class Dispatcher:
         seat.heard = time.monotonic()
         try:
             result = ray.get(ref)
-        except ActorUnavailableError:
-            # Out of reach, not dead: nothing is known, and nothing to be blamed on the task.
-            self._revive(seat)
-            self._again.append(task)
         except (RayActorError, WorkerCrashedError):
+            # "Unavailable" is no better news than "died": Ray says it of an actor that it is about to restart.
             self._revive(seat)
             self._died(task)
         except RayTaskError as error:
