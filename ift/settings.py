@@ -34,7 +34,7 @@ class Settings:
             `eta`, as published.
         eta: the step of `fixed_step`, η.
         tolerance: a level stops before n_upd when an update lowers the objective by less than this share of it;
-            0 for exactly n_upd updates. Not for `fixed_step`.
+            0 for n_upd updates, unless rounding is reached before. Not for `fixed_step`.
         centred: match the mean apart, transform what is left, and keep the result non-negative as the encoder's
             features are; else the paper's form, second moments about zero and nothing cut off.
         n_iter: how often the whole is repeated (the paper's n_iter).

@@ -189,7 +189,8 @@ def _line_search(
         decrease = -(eta.unsqueeze(-1) ** torch.arange(1, 5, device=eta.device) * quartic).sum(-1)
         state.move(eta.to(mu.dtype).reshape(-1, 1, 1), d, dm, cross, square)
         # Each picture of a batch stops by itself, so that its result does not depend on its neighbours.
-        moving = moving & (decrease > tolerance * value)
+        # What is left at a decrease below rounding is noise, and a step along noise leads anywhere.
+        moving = moving & (decrease > max(tolerance, 4 * torch.finfo(mu.dtype).eps) * value)
         value = value - decrease
         if not bool(moving.any()):
             break
