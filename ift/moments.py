@@ -64,10 +64,6 @@ class Moments:
         """Some pictures of the batch."""
         return Moments(self.count[index], self.mean[index], self.covariance[index])
 
-    def to(self, device: torch.device | str) -> Moments:
-        """The same moments on another device."""
-        return Moments(self.count.to(device), self.mean.to(device), self.covariance.to(device))
-
 
 def mix(parts: Sequence[Moments], weights: Tensor, count: Tensor | None = None) -> Moments:
     """The weighted average of several second moments: S̄ = Σ w_k S_k / Σ w_k.

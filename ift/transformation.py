@@ -39,11 +39,12 @@ def transformation(content: Moments, style: Moments, level: int, settings: Setti
     Raises:
         DivergenceError: the fixed step did not lower the objective.
     """
-    rounds = settings.n_iter if settings.iterate == "level" else 1
-    total = AffineMap(_identity_like(content.second_moment))
-    for _ in range(rounds):
-        step = _centred(content, style, level, settings) if settings.centred else _raw(content, style, level, settings)
-        content, total = step.of_moments(content), step.after(total)
+    update = _centred if settings.centred else _raw
+    step = total = update(content, style, level, settings)
+    for _ in range(settings.n_iter - 1 if settings.iterate == "level" else 0):
+        content = step.of_moments(content)
+        step = update(content, style, level, settings)
+        total = step.after(total)
     return total
 
 

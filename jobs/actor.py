@@ -26,9 +26,8 @@ class StylizeActor:
     def __init__(self, config: WorkerConfig, name: str) -> None:
         self._worker = ShardWorker(config, name)
 
-    def ready(self) -> str:
-        """Returns, once the model is loaded, where it computes."""
-        return str(self._worker.model.device)
+    def ready(self) -> None:
+        """Returns once the model is loaded."""
 
     def run(self, shard: Shard) -> Outcome:
         """Stylizes a shard and commits its records."""

@@ -19,9 +19,9 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError, WorkerC
 from jobs.actor import IN_FLIGHT
 from jobs.errors import JobError
 from jobs.plan import PlannedPair, Shard
-from jobs.records import Record, encode_records
+from jobs.records import Record
 from jobs.storage import Store
-from jobs.worker import Outcome
+from jobs.worker import Outcome, commit
 
 _DEATHS_BEFORE_ISOLATION = 2
 _DEATHS_BEFORE_FAILURE = 2
@@ -59,12 +59,13 @@ class _Seat:
     heard: float = field(default_factory=time.monotonic)
     revival: Any = None  # a call that the actor will answer once it is back from the dead
 
+    @property
+    def open(self) -> bool:
+        """Whether it may get tasks beside those that it has."""
+        return self.revival is None and not any(task.suspect for task in self.tasks.values())
+
     def admits(self, task: _Task) -> bool:
-        if self.revival is not None:
-            return False
-        if task.suspect:
-            return not self.tasks
-        return len(self.tasks) < IN_FLIGHT and not any(other.suspect for other in self.tasks.values())
+        return self.open and len(self.tasks) < (1 if task.suspect else IN_FLIGHT)
 
 
 class Dispatcher:
@@ -125,8 +126,7 @@ class Dispatcher:
         # The emptiest first, so that the last shards spread over the actors.
         for depth in range(IN_FLIGHT):
             for seat in self._seats:
-                free = seat.revival is None and not any(task.suspect for task in seat.tasks.values())
-                if free and len(seat.tasks) == depth:
+                if seat.open and len(seat.tasks) == depth:
                     task = next(fresh, None)
                     if task is None:
                         return
@@ -146,7 +146,7 @@ class Dispatcher:
             result = ray.get(ref)
         except (RayActorError, WorkerCrashedError):
             # "Unavailable" is no better news than "died": Ray says it of an actor that it is about to restart.
-            self._revive(seat)
+            self._rest(seat)
             self._died(task)
         except RayTaskError as error:
             # Rows never raise; this is the commit itself, so every other shard would meet the same.
@@ -154,20 +154,20 @@ class Dispatcher:
         else:
             self._finished(task, result)
 
-    def _revive(self, seat: _Seat) -> None:
+    def _rest(self, seat: _Seat) -> None:
         """Lets a seat rest until its actor answers: what is sent to an actor that is not back yet dies unseen."""
-        if seat.revival is not None:
-            ready, _ = ray.wait([seat.revival], timeout=0)
-            if not ready:
-                return
-            try:
-                ray.get(seat.revival)
-                seat.revival = None
-                return
-            except RayActorError as error:
-                if "creation task" in str(error):
-                    raise JobError(f"a worker cannot start: {_reason(error)}") from error
-        seat.revival = seat.actor.ready.remote()
+        if seat.revival is None:
+            seat.revival = seat.actor.ready.remote()
+
+    def _revive(self, seat: _Seat) -> None:
+        """Takes the answer that a resting seat waited for, or asks again."""
+        revival, seat.revival = seat.revival, None
+        try:
+            ray.get(revival)
+        except RayActorError as error:
+            if "creation task" in str(error):
+                raise JobError(f"a worker cannot start: {_reason(error)}") from error
+            self._rest(seat)
 
     def _finished(self, task: _Task, result: Outcome | Record) -> None:
         if isinstance(result, Outcome):
@@ -196,15 +196,11 @@ class Dispatcher:
         records[record.row] = record
         if len(records) == len(shard.pairs):
             del self._isolated[shard.index]
-            self._store.create(shard.record_key, encode_records(records[pair.row] for pair in shard.pairs))
-            failed = sum(record.status == "failed" for record in records.values())
-            self._progress(Outcome(shard.index, len(records) - failed, failed))
+            self._progress(commit(self._store, shard, [records[row] for row in sorted(records)]))
 
     def _killed(self, pair: PlannedPair, deaths: int) -> Record:
-        record = Record(
-            pair.pair_id, pair.row, "failed", pair.method, pair.preset, self._fingerprint,
-            attempts=_DEATHS_BEFORE_ISOLATION + deaths, resolution=pair.resolution, finished_at=time.time(),
-        )  # fmt: skip
+        record = Record.begin(pair, self._fingerprint)
+        record.attempts, record.finished_at = _DEATHS_BEFORE_ISOLATION + deaths, time.time()
         record.fail(
             ProcessDiedError(
                 f"{deaths} processes died or hung while working on {pair.content} alone; its size or its bytes are "
@@ -222,23 +218,21 @@ class Dispatcher:
                 seat.heard = time.monotonic()
 
 
-def wait_until_ready(actors: list[Any], warn: Callable[[str], None], patience: float = 60.0) -> list[str]:
-    """Waits for every actor to have loaded its model; returns their devices.
+def wait_until_ready(actors: list[Any], warn: Callable[[str], None], patience: float = 60.0) -> None:
+    """Waits for every actor to have loaded its model.
 
     Raises:
         JobError: an actor cannot start, with the reason.
     """
     waiting = [actor.ready.remote() for actor in actors]
-    devices: list[str] = []
     while waiting:
         try:
-            devices.append(ray.get(waiting[0], timeout=patience))
+            ray.get(waiting[0], timeout=patience)
             del waiting[0]
         except GetTimeoutError:
             warn(f"waiting for {len(waiting)} of {len(actors)} workers to start: does the cluster have room for them?")
         except (RayActorError, RayTaskError) as error:
             raise JobError(f"a worker cannot start: {_reason(error)}") from error
-    return devices
 
 
 def _reason(error: Exception) -> str:

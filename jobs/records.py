@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.plan import PlannedPair
+
 STAGES = ("fetch", "decode", "style", "encoder", "transform", "decoder", "encode", "upload", "total")
 """Parts of a pair's time, each a column `<stage>_s` in seconds; `style` is 0 where the style was cached."""
 
@@ -50,6 +52,11 @@ class Record:
     finished_at: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def begin(cls, pair: PlannedPair, fingerprint: str) -> Record:
+        """The record of a pair that nothing has been done about yet."""
+        return cls(pair.pair_id, pair.row, "pending", pair.method, pair.preset, fingerprint, resolution=pair.resolution)
+
     def fail(self, error: BaseException) -> None:
         """Marks the pair as failed with what went wrong."""
         self.status, self.error_type = "failed", type(error).__name__
@@ -82,6 +89,6 @@ def encode_records(records: Iterable[Record]) -> bytes:
     return buffer.getvalue()
 
 
-def decode_records(data: bytes, columns: list[str] | None = None) -> pa.Table:
-    """The table that `encode_records` wrote, or some of its columns."""
-    return pq.read_table(pa.BufferReader(data), columns=columns)
+def decode_records(data: bytes) -> pa.Table:
+    """The table that `encode_records` wrote."""
+    return pq.read_table(pa.BufferReader(data))

@@ -58,13 +58,12 @@ def committed_shards(store: Store) -> set[int]:
     return {int(name) for name in names if name.isdigit()}
 
 
-def read_records(store: Store, plan: Plan, shards: set[int], columns: list[str] | None = None) -> pa.Table:
+def read_records(store: Store, plan: Plan, shards: set[int]) -> pa.Table:
     """The records of some shards, as one table."""
     keys = [plan.record_key(index) for index in sorted(shards)]
     with ThreadPoolExecutor(16) as threads:
-        tables = list(threads.map(lambda key: decode_records(store.read(key), columns), keys))
-    empty = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
-    return pa.concat_tables([empty.empty_table(), *tables])
+        tables = list(threads.map(lambda key: decode_records(store.read(key)), keys))
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
 
 
 def summarize(plan: Plan, output: str, records: pa.Table, timings: pa.Table, seconds: float = 0.0) -> Summary:

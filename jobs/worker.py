@@ -7,7 +7,7 @@ import platform
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from ift.images import decode_image, encode_image, format_of
 from ift.stopwatch import Stopwatch
 from jobs.plan import PlannedPair, Shard
 from jobs.records import Record, encode_records
-from jobs.storage import open_store, read_uri
+from jobs.storage import Store, open_store, read_uri
 from jobs.style_cache import StyleCache, StyleKey
 
 
@@ -38,7 +38,6 @@ class WorkerConfig:
         max_pixels: larger pictures are failed rows.
         threads: CPU threads of the model.
         batch_size: most pictures of one size in a batch.
-        device: where to compute; the GPU if the process sees one, if None.
     """
 
     output: str
@@ -50,7 +49,6 @@ class WorkerConfig:
     max_pixels: int
     threads: int = 1
     batch_size: int = 1
-    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,17 @@ class Outcome:
     shard: int
     done: int
     failed: int
+
+
+def commit(store: Store, shard: Shard, records: Sequence[Record]) -> Outcome:
+    """Writes a shard's records, once and for all.
+
+    It is a create: if another worker was first, its records stand, and the pictures, which have the same names and
+    bytes, are the same.
+    """
+    store.create(shard.record_key, encode_records(records))
+    failed = sum(record.status == "failed" for record in records)
+    return Outcome(shard.index, len(records) - failed, failed)
 
 
 @dataclass
@@ -83,7 +92,7 @@ class ShardWorker:
     def __init__(self, config: WorkerConfig, name: str = "local") -> None:
         torch.set_num_threads(config.threads)
         self.config, self.name = config, name
-        self.model = Stylizer.from_pretrained(config.weights, vgg19=config.vgg19, device=config.device)
+        self.model = Stylizer.from_pretrained(config.weights, vgg19=config.vgg19)
         self.store = open_store(config.output)
         self._fetchers = ThreadPoolExecutor(config.io_threads, "fetch")
         self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
@@ -92,15 +101,8 @@ class ShardWorker:
         self._styles = StyleCache(self._load_style, self.model.style, self._fetchers)
 
     def run(self, shard: Shard) -> Outcome:
-        """Stylizes the shard's pairs and commits their records.
-
-        A pair that fails gets a failed record. The commit is a create: if another worker was first, its records
-        stand, and the pictures, which have the same names and bytes, are the same.
-        """
-        records = self.stylize(shard.pairs)
-        self.store.create(shard.record_key, encode_records(records))
-        failed = sum(record.status == "failed" for record in records)
-        return Outcome(shard.index, len(records) - failed, failed)
+        """Stylizes the shard's pairs and commits their records; a pair that fails gets a failed record."""
+        return commit(self.store, shard, self.stylize(shard.pairs))
 
     def stylize(self, pairs: Iterable[PlannedPair]) -> list[Record]:
         """Stylizes pairs and writes their pictures; one record each, in the order of the pairs."""
@@ -217,18 +219,9 @@ class ShardWorker:
         return record
 
     def _record(self, pair: PlannedPair) -> Record:
-        return Record(
-            pair.pair_id,
-            pair.row,
-            "pending",
-            pair.method,
-            pair.preset,
-            self.config.fingerprint,
-            resolution=pair.resolution,
-            device=str(self.model.device),
-            node=platform.node(),
-            actor=self.name,
-        )
+        record = Record.begin(pair, self.config.fingerprint)
+        record.device, record.node, record.actor = str(self.model.device), platform.node(), self.name
+        return record
 
 
 def _ahead(
