@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,13 @@ class AffineMap:
     matrix: Tensor
     offset: Tensor | None = None
 
+    @classmethod
+    def identity(cls, content: Moments) -> AffineMap:
+        """The map that leaves features of these moments as they are."""
+        batch, channels = content.mean.shape
+        eye = torch.eye(channels, dtype=content.mean.dtype, device=content.mean.device)
+        return cls(eye.expand(batch, -1, -1))
+
     def __call__(self, features: Tensor) -> Tensor:
         """A F + b for feature maps (B, C, H, W), in their own precision and memory format."""
         batch, channels, height, width = features.shape
@@ -32,6 +40,10 @@ class AffineMap:
         else:
             mapped = torch.baddbmm(self.offset.unsqueeze(1).to(features.dtype), pixels, transposed)
         return mapped.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+    def __getitem__(self, index: slice) -> AffineMap:
+        """The maps of some pictures of the batch."""
+        return AffineMap(self.matrix[index], None if self.offset is None else self.offset[index])
 
     def of_moments(self, moments: Moments) -> Moments:
         """The moments of A F + b, from the moments of F."""
@@ -46,3 +58,18 @@ class AffineMap:
             moved = (self.matrix @ first.offset.unsqueeze(-1)).squeeze(-1)
             offset = moved if offset is None else moved + offset
         return AffineMap(self.matrix @ first.matrix, offset)
+
+
+def combine(maps: Sequence[AffineMap], weights: Tensor) -> AffineMap:
+    """Σ_k w_k (A_k F + b_k), the affine combination of results (eq. 30), as one map.
+
+    Args:
+        maps: K maps of batch B.
+        weights: (K, B) or (K, 1); each column sums to 1.
+    """
+    matrix, offset = torch.zeros_like(maps[0].matrix), torch.zeros_like(maps[0].matrix[..., 0])
+    for one, share in zip(maps, weights.to(matrix.dtype).unsqueeze(-1), strict=True):
+        matrix = matrix + share.unsqueeze(-1) * one.matrix
+        if one.offset is not None:
+            offset = offset + share * one.offset
+    return AffineMap(matrix, offset)

@@ -29,8 +29,13 @@ class Moments:
     covariance: Tensor
 
     @classmethod
-    def of(cls, features: Tensor) -> Moments:
-        """The moments of feature maps (B, C, H, W), accumulated in float32 or better."""
+    def of(cls, features: Tensor, weights: Tensor | None = None) -> Moments:
+        """The moments of feature maps (B, C, H, W), accumulated in float32 or better.
+
+        Args:
+            features: (B, C, H, W).
+            weights: (B, H, W) how much each pixel counts, not negative and not all 0; 1 if not given.
+        """
         batch, channels, height, width = features.shape
         pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         dtype = torch.promote_types(features.dtype, torch.float32)
@@ -38,14 +43,18 @@ class Moments:
         origin = pixels[:, :_CHUNK].mean(1, keepdim=True, dtype=dtype).to(features.dtype).to(dtype)
         mean = torch.zeros(batch, channels, dtype=dtype, device=features.device)
         second = torch.zeros(batch, channels, channels, dtype=dtype, device=features.device)
+        shares = None if weights is None else weights.reshape(batch, -1, 1).to(dtype)
         # By chunks, so that the float32 copy of a large half-precision map never exists as a whole.
-        for chunk in torch.split(pixels, _CHUNK, dim=1):
-            x = chunk.to(dtype) - origin
-            mean += x.sum(1)
-            second = torch.baddbmm(second, x.mT, x)
-        n = height * width
-        mean, second = mean / n, second / n
-        count = torch.full((batch,), n, dtype=torch.float64, device=features.device)
+        for start in range(0, height * width, _CHUNK):
+            x = pixels[:, start : start + _CHUNK].to(dtype) - origin
+            weighed = x if shares is None else x * shares[:, start : start + _CHUNK]
+            mean += weighed.sum(1)
+            second = torch.baddbmm(second, weighed.mT, x)
+        count = torch.full((batch,), height * width, dtype=torch.float64, device=features.device)
+        if weights is not None:
+            count = weights.reshape(batch, -1).sum(1, dtype=torch.float64)
+        n = count.to(dtype).reshape(batch, 1)
+        mean, second = mean / n, second / n.unsqueeze(-1)
         return cls(count, mean + origin.squeeze(1), second - _outer(mean))
 
     @property
@@ -60,7 +69,7 @@ class Moments:
     def __len__(self) -> int:
         return self.count.shape[0]
 
-    def __getitem__(self, index: slice) -> Moments:
+    def __getitem__(self, index: slice | list[int]) -> Moments:
         """Some pictures of the batch."""
         return Moments(self.count[index], self.mean[index], self.covariance[index])
 

@@ -14,6 +14,9 @@ from ift.errors import SettingsError
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """The paper's four levels, N = 1 … 4. Every per-level setting is given in this order."""
 
+METHODS = ("ift", "wct", "ost", "adain", "avatar", "nst")
+"""Avatar-Net's patches at relu4_1 go with AdaIN below it; NST (eq. 29) works on pixels, hence at all levels at once."""
+
 Solver = Literal["conjugate_gradient", "line_search", "fixed_step"]
 Direction = Literal["coarse_to_fine", "fine_to_coarse"]
 Form = Literal["single_pass", "cascade"]
@@ -25,6 +28,10 @@ class Settings:
     """Everything that decides how one picture is stylized, beside the pictures and the weights.
 
     Attributes:
+        method: a name in `METHODS` per level; given as one name, it is meant as its authors do: "avatar" stands for
+            AdaIN at relu1_1, relu2_1 and relu3_1 and the style decorator at relu4_1. Any mix goes, but "nst".
+        alpha: α per level, 0 to 1: the share of the result in its blend with the content, for the methods in closed
+            form (WCT, OST, AdaIN, Avatar-Net); 0 leaves a level as it is.
         strength: κ per level, dimensionless: λ = κ·n/g with g the trace of the content moment that is changed,
             so that a picture looks the same at every resolution. None where `lambda_` is given.
         lambda_: the paper's λ per level (eq. 1). None where `strength` is given.
@@ -41,11 +48,16 @@ class Settings:
         iterate: what n_iter repeats: the whole multi-level `pass` on its own output, or, within each `level`,
             the updates with the content term re-anchored at the result so far.
         gate: share of the skips let into the decoder: 0 artistic, 1 photo-realistic.
+        nst_steps: most outer steps of L-BFGS, for NST.
+        keep_colours: give the result the colours of the content; its light and texture stay those of the style.
+        guided_radius: in pixels; above 0, the result is smoothed by a guided filter that keeps the content's edges.
         direction: `coarse_to_fine` transforms relu4_1 first, while decoding; `fine_to_coarse` transforms
             relu1_1 first, while encoding.
         form: `single_pass` encodes and decodes once; `cascade` runs the four autoencoders, one per level.
     """
 
+    method: tuple[str, ...] = ("ift",) * 4
+    alpha: tuple[float, ...] = (1.0,) * 4
     strength: tuple[float, ...] | None = (1.0, 1.0, 1.0, 1.0)
     lambda_: tuple[float, ...] | None = None
     n_upd: tuple[int, ...] = (15, 15, 15, 15)
@@ -58,6 +70,9 @@ class Settings:
     gate: float = 0.0
     direction: Direction = "coarse_to_fine"
     form: Form = "single_pass"
+    nst_steps: int = 100
+    keep_colours: bool = False
+    guided_radius: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):  # one form of each value, so that equal settings give equal text
@@ -67,12 +82,18 @@ class Settings:
         for name in ("strength", "lambda_"):
             for value in getattr(self, name) or ():
                 _require(math.isfinite(value) and value >= 0, name, value, "a finite number, 0 or more")
+        for value in self.alpha:
+            _require(0 <= value <= 1, "alpha", value, "a number from 0 (content) to 1")
         for count in self.n_upd:
             _require(0 <= count <= 100_000, "n_upd", count, "a whole number from 0 to 100000")
         _require(math.isfinite(self.eta) and self.eta > 0, "eta", self.eta, "a finite number above 0")
         _require(0 <= self.tolerance < 1, "tolerance", self.tolerance, "a number from 0 to below 1")
         _require(1 <= self.n_iter <= 1000, "n_iter", self.n_iter, "a whole number from 1 to 1000")
         _require(0 <= self.gate <= 1, "gate", self.gate, "a number from 0 (artistic) to 1 (photo-realistic)")
+        _require(1 <= self.nst_steps <= 100_000, "nst_steps", self.nst_steps, "a whole number from 1 to 100000")
+        _require(
+            0 <= self.guided_radius <= 10_000, "guided_radius", self.guided_radius, "a whole number from 0 to 10000"
+        )
         for name, kind in _CHOICES.items():
             _require(getattr(self, name) in get_args(kind), name, getattr(self, name), " or ".join(get_args(kind)))
 
@@ -100,6 +121,15 @@ class Settings:
             changes["lambda_"] = None
         return replace(PRESETS[preset], **changes)
 
+    def leaves(self, level: int) -> bool:
+        """Whether the features of a level (1 to 4) stay as they are."""
+        return (self.n_upd if self.method[level - 1] == "ift" else self.alpha)[level - 1] == 0
+
+    @property
+    def method_name(self) -> str:
+        """The method in one word where it has one, else per level."""
+        return next((name for name in METHODS if _by_name(name) == self.method), ",".join(self.method))
+
     def to_json(self) -> str:
         """Canonical text: equal settings give equal text."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
@@ -113,27 +143,21 @@ class Settings:
 OPTIONS = tuple(field.name for field in fields(Settings))
 """The names that `Settings.from_options` takes, and that a manifest may have as columns."""
 
+_WHOLE = ("n_upd", "n_iter", "nst_steps", "guided_radius")
+
 _CHOICES: dict[str, Any] = {"solver": Solver, "direction": Direction, "form": Form, "iterate": Iteration}
 
 
 def _parse(name: str, value: Any) -> Any:
     try:
-        if name in ("strength", "lambda_"):
-            return None if value is None else _per_level(name, value, _number)
-        if name == "n_upd":
-            return _per_level(name, value, _whole)
-        if name == "n_iter":
-            return _whole(value)
-        if name == "centred":
-            return _truth(value)
-        if name in ("eta", "gate", "tolerance"):
-            return _number(value)
+        return _PARSERS[name](value)
     except OverflowError as error:
         raise SettingsError(f"{name} is out of range: the number is far too large") from error
+    except _NoTruthError as error:
+        raise SettingsError(f"{name} = {value!r}: it must be true or false") from error
     except (TypeError, ValueError) as error:
-        kind = "whole number" if name in ("n_upd", "n_iter") else "number"
+        kind = "whole number" if name in _WHOLE else "number"
         raise SettingsError(f"{name} = {value!r} is not a {kind}{_per_level_hint(name)}") from error
-    return str(value)
 
 
 def _per_level(name: str, value: Any, number: Callable[[Any], float]) -> tuple[float, ...]:
@@ -145,8 +169,27 @@ def _per_level(name: str, value: Any, number: Callable[[Any], float]) -> tuple[f
 
 
 def _per_level_hint(name: str) -> str:
-    per_level = name in ("strength", "lambda_", "n_upd")
+    per_level = name in ("strength", "lambda_", "n_upd", "alpha")
     return f": give one number, or four for {', '.join(LEVELS)}" if per_level else ""
+
+
+def _by_name(method: str) -> tuple[str, ...]:
+    return ("adain", "adain", "adain", "avatar") if method == "avatar" else (method,) * len(LEVELS)
+
+
+def _methods(value: Any) -> tuple[str, ...]:
+    parts = tuple(value.split(",")) if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or len(parts) not in (1, len(LEVELS)):
+        raise SettingsError(f"method = {value!r}: give one name, or four for {', '.join(LEVELS)}")
+    unknown = [part for part in parts if part not in METHODS]
+    if unknown:
+        raise SettingsError(f"no method is named {unknown[0]!r}: choose one of {', '.join(METHODS)}")
+    methods = _by_name(parts[0]) if len(parts) == 1 else tuple(parts)
+    if "nst" in methods and len(set(methods)) > 1:
+        raise SettingsError("nst works on pixels, not level by level: it cannot be mixed with other methods")
+    if "avatar" in methods[:-1]:
+        raise SettingsError("avatar matches patches at relu4_1 only: give it last, such as adain,adain,adain,avatar")
+    return methods
 
 
 def _number(value: Any) -> float:
@@ -163,18 +206,34 @@ def _whole(value: Any) -> int:
     return int(number)
 
 
+class _NoTruthError(Exception):
+    """A value that is neither true nor false."""
+
+
 def _truth(value: Any) -> bool:
     truths = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     try:
         return truths[str(value).lower()]
-    except KeyError:
-        raise SettingsError(f"centred = {value!r}: it must be true or false") from None
+    except KeyError as error:
+        raise _NoTruthError from error
 
 
 def _require(condition: bool, name: str, value: object, allowed: str) -> None:
     if not condition:
         raise SettingsError(f"{name} = {value!r} is out of range: it must be {allowed}")
 
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "method": _methods,
+    "alpha": lambda value: _per_level("alpha", value, _number),
+    "strength": lambda value: None if value is None else _per_level("strength", value, _number),
+    "lambda_": lambda value: None if value is None else _per_level("lambda_", value, _number),
+    "n_upd": lambda value: _per_level("n_upd", value, _whole),
+    **dict.fromkeys(("n_iter", "nst_steps", "guided_radius"), _whole),
+    **dict.fromkeys(("centred", "keep_colours"), _truth),
+    **dict.fromkeys(("eta", "gate", "tolerance"), _number),
+    **dict.fromkeys(_CHOICES, str),
+}
 
 PRESETS = {
     "artistic": Settings(strength=(5.0,) * 4, n_upd=(20,) * 4, gate=0.0),

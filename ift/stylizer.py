@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,27 @@ import torch
 from torch import Tensor
 
 from ift.allocator import keep_memory
+from ift.content_colours import with_colours_of
 from ift.decoder import Decoder
 from ift.encoder import Encoder
 from ift.errors import SettingsError
-from ift.moments import Moments, mix, stack
+from ift.guided_filter import guided_filter
+from ift.moments import Moments
+from ift.nst import natural_lambda, nst
 from ift.padding import crop, pad_to_multiple
+from ift.regions import Regions
 from ift.settings import LEVELS, Settings
 from ift.stopwatch import Stopwatch
-from ift.transformation import transformation
+from ift.style import Style, StylePicture, Target, mix_styles
+from ift.transformations import transformation
+from ift.transformations.style_decorator import decorate
 from ift.weights import load_networks
 
-Style = tuple[Moments, ...]
-"""What the model keeps of a style: its moments at relu1_1 … relu4_1."""
+Labels = Tensor | int | None
+"""Of a style picture: (H, W) integers, one for the whole picture, or none."""
+
+_GUIDED_EPSILON = 1e-3
+"""Of the guided filter: edges of the content fainter than about its root, 3 % of the range, do not count."""
 
 
 class Stylizer:
@@ -75,41 +83,59 @@ class Stylizer:
         return cls(encoder, decoder, device, dtype)
 
     @torch.inference_mode()
-    def style(self, image: Tensor | Sequence[Tensor], weights: Sequence[float] | None = None) -> Style:
-        """The moments of one style picture, or of several together.
+    def style(
+        self,
+        image: Tensor | Sequence[Tensor],
+        weights: Sequence[float] | None = None,
+        labels: Labels | Sequence[Labels] = None,
+        *,
+        patches: bool = False,
+    ) -> Style:
+        """What the model keeps of one style picture, or of several together.
 
         Args:
             image: (3, H, W) in [0, 1], or a sequence of such, of any sizes.
             weights: the share of each picture; λ^k = w_k·λ with Σ w_k = 1. Equal if not given.
+            labels: for spatial control, of each picture: (H, W) integers, see `load_labels`; one integer, where the
+                whole picture is the style of that label; None, where it is the style of every label.
+            patches: keep the features at relu4_1 as well, which the method `avatar` needs.
 
         Raises:
-            SettingsError: no picture, a tensor that is none, or weights that do not fit.
+            SettingsError: no picture, a tensor that is none, or weights or labels that do not fit.
         """
         images = [image] if isinstance(image, Tensor) else list(image)
-        if not images:
-            raise SettingsError("a style needs at least one picture")
+        masks = list(labels) if isinstance(labels, Sequence) else [labels] * len(images)
+        _require(bool(images), "a style needs at least one picture")
+        _require(len(masks) == len(images), f"{len(images)} style pictures need as many masks: got {len(masks)}")
         for one in images:
             _require(_is_picture(one, 3), f"a style is {_described(one)}: give (3, H, W), floating point")
-        return mix_styles([self._style(one) for one in images], weights)
+        parts = [self._style(one, mask, patches) for one, mask in zip(images, masks, strict=True)]
+        return mix_styles([Style((part,)) for part in parts], weights)
 
     @torch.inference_mode()
     def stylize(
         self,
         content: Tensor,
-        style: Style,
+        style: Style | Sequence[Style],
         preset: str = "artistic",
         settings: Settings | None = None,
+        *,
+        labels: Tensor | None = None,
         stopwatch: Stopwatch | None = None,
+        progress: Callable[[int, float], None] | None = None,
         **options: Any,
     ) -> Tensor:
         """The content in the style.
 
         Args:
             content: (3, H, W) or (B, 3, H, W) RGB in [0, 1], of any size from 1×1 up.
-            style: what `style` returned; one for the whole batch, or a batch of B (see `stack_styles`).
+            style: what `style` returned: one for the whole batch, or a sequence of B.
             preset: a name in `PRESETS`.
             settings: complete settings, in place of preset and options.
+            labels: (H, W) integers, the content's mask for spatial control: each label is matched with the same
+                label of the style. For one picture at a time.
             stopwatch: adds up the seconds of the stages `encoder`, `transform` and `decoder`.
+            progress: called with (step, objective) after each outer step of NST.
             options: changes to the preset, by the names in `OPTIONS` (`strength=2`, `gate=0.5`, …).
 
         Returns:
@@ -124,23 +150,45 @@ class Stylizer:
             f"the content is {_described(content)}: give (3, H, W) or (B, 3, H, W), floating point",
         )
         batch = content if content.dim() == 4 else content.unsqueeze(0)
+        styles = [style] if isinstance(style, Style) else list(style)
         _require(
-            len(style[0]) in (1, len(batch)),
-            f"{len(style[0])} styles do not fit {len(batch)} contents: stack one for each, or give one for all",
+            len(styles) in (1, len(batch)),
+            f"{len(styles)} styles do not fit {len(batch)} contents: give one for each, or one for all",
         )
         _require(settings is None or not options, f"give either settings or options ({', '.join(options)}), not both")
-        run = _Run(
-            self, style, settings or Settings.from_options(preset, **options), stopwatch or Stopwatch(self.device)
-        )
+        settings = settings or Settings.from_options(preset, **options)
+        run = _Run(self, styles, settings, self._regions(labels, batch), stopwatch or Stopwatch(self.device), progress)
         result = crop(run(self._input(batch)), (content.shape[-2], content.shape[-1])).float()
+        original = batch.to(self.device, torch.float32)
+        if settings.guided_radius:
+            result = guided_filter(result, original, settings.guided_radius, _GUIDED_EPSILON).clamp(0, 1)
+        if settings.keep_colours:
+            result = with_colours_of(result, original)
         return result if content.dim() == 4 else result.squeeze(0)
 
-    def _style(self, image: Tensor) -> Style:
+    def _style(self, image: Tensor, labels: Labels, patches: bool) -> StylePicture:
+        regions = Regions(self._labels(labels, image)) if isinstance(labels, Tensor) else None
+        names = regions.labels if regions else (labels,) if isinstance(labels, int) else None
         x, moments = self._input(image.unsqueeze(0)), []
         for level in range(1, len(LEVELS) + 1):
             x, _ = self.encoder.stage(level, x)
-            moments.append(Moments.of(x))
-        return tuple(moments)
+            moments.append(regions.moments(x, level, regions.labels) if regions else Moments.of(x))
+        return StylePicture(tuple(moments), names, x if patches else None)
+
+    def _regions(self, labels: Tensor | None, batch: Tensor) -> Regions | None:
+        if labels is None:
+            return None
+        _require(len(batch) == 1, f"a mask goes with one content, not with {len(batch)}: stylize them one by one")
+        return Regions(self._labels(labels, batch))
+
+    def _labels(self, labels: Tensor, image: Tensor) -> Tensor:
+        """The labels of a picture at its padded size."""
+        _require(
+            labels.shape == image.shape[-2:] and not labels.is_floating_point(),
+            f"a mask is {_described(labels)}: give integers {tuple(image.shape[-2:])}, as its picture; see fit_labels",
+        )
+        padded = pad_to_multiple(labels.to(self.device, torch.float64)[None, None])
+        return padded[0, 0].long()
 
     def _input(self, images: Tensor) -> Tensor:
         images = images.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
@@ -148,14 +196,35 @@ class Stylizer:
 
 
 class _Run:
-    """One call of `Stylizer.stylize`: the model with a style and settings."""
+    """One call of `Stylizer.stylize`: the model with styles, settings and, with a mask, regions."""
 
-    def __init__(self, model: Stylizer, style: Style, settings: Settings, stopwatch: Stopwatch) -> None:
-        self.model, self.target, self.settings, self.stopwatch = model, style, settings, stopwatch
+    def __init__(
+        self,
+        model: Stylizer,
+        styles: Sequence[Style],
+        settings: Settings,
+        regions: Regions | None,
+        stopwatch: Stopwatch,
+        progress: Callable[[int, float], None] | None,
+    ) -> None:
+        self.model, self.styles, self.settings, self.stopwatch = model, styles, settings, stopwatch
+        self.regions, self.progress = regions, progress
+        if regions:
+            masked = ("avatar", "nst")
+            _require(
+                not set(masked) & set(settings.method), f"{' and '.join(masked)} take no masks: choose another method"
+            )
+            self.target, self.labels = Target.of_regions(styles[0], regions.areas)
+        else:
+            self.target = Target.of_pictures(styles)
         self.form = self.cascade if settings.form == "cascade" else self.single_pass
 
     def __call__(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) of padded size to the same, clamped to [0, 1]."""
+        if "nst" in self.settings.method:
+            return torch.cat(
+                [self.optimise(*one) for one in zip(torch.split(image, 1), range(len(image)), strict=True)]
+            )
         for _ in range(self.settings.n_iter if self.settings.iterate == "pass" else 1):
             image = self.form(image).clamp(0, 1)
         return image
@@ -170,7 +239,7 @@ class _Run:
         """The four autoencoders, each on the last one's picture, with one transformation at its deepest level."""
         order = (4, 3, 2, 1) if self.settings.direction == "coarse_to_fine" else (1, 2, 3, 4)
         for level in order:
-            if self.settings.n_upd[level - 1] == 0:
+            if self.settings.leaves(level):
                 continue  # an autoencoder that transforms nothing would only lose detail
             x, skips = self.encode(image, level, transform=False)
             image = self.decode(self.transform(x, level), level, skips, transform=False).clamp(0, 1)
@@ -197,28 +266,54 @@ class _Run:
         return x
 
     def transform(self, x: Tensor, level: int) -> Tensor:
-        """The transformation at one level; a level without updates stays as it is."""
-        if self.settings.n_upd[level - 1] == 0:
+        """The transformation at one level."""
+        if self.settings.leaves(level):
             return x
         with self.stopwatch.stage("transform"):
-            mapped = transformation(Moments.of(x), self.target[level - 1], level, self.settings)(x)
+            mapped = self.decorated(x) if self.settings.method[level - 1] == "avatar" else self.mapped(x, level)
             # Shifted to another mean, what was 0 can come out below: flat places turn iridescent in the decoder.
             return mapped.relu_() if self.settings.centred else mapped
 
+    def mapped(self, x: Tensor, level: int) -> Tensor:
+        """Through the affine map of each picture, or of each region."""
+        styles, weights, settings = self.target.at(level), self.target.weights, self.settings
+        if not self.regions:
+            return transformation(Moments.of(x), styles, weights, level, settings)(x)
+        if not self.labels:
+            return x
+        moments = self.regions.moments(x, level, self.labels)
+        pixels = torch.full_like(moments.count, x.shape[-2] * x.shape[-1])
+        maps = transformation(moments, styles, weights, level, settings, pixels)
+        return self.regions.apply(maps, x, level, self.labels)
 
-def mix_styles(styles: Sequence[Style], weights: Sequence[float] | None = None) -> Style:
-    """Several styles as one target: S̄ = Σ w_k S_k with the weights made to sum to 1; equal weights if not given."""
-    shares = torch.tensor([1.0] * len(styles) if weights is None else list(weights), dtype=torch.float64)
-    fit = len(shares) == len(styles) and bool((shares >= 0).all()) and 0 < float(shares.sum()) < math.inf
-    _require(fit, f"{len(styles)} styles need as many weights, finite, 0 or more and not all 0: got {weights}")
-    if len(styles) == 1:
-        return styles[0]
-    return tuple(mix(level, shares.to(level[0].count.device)) for level in zip(*styles, strict=True))
+    def decorated(self, x: Tensor) -> Tensor:
+        """Avatar-Net's style decorator: for each picture the affine combination of its styles (eq. 30), and α."""
+        alpha = self.settings.alpha[-1]
+        results = []
+        for index, one in enumerate(torch.split(x, 1)):
+            style = self.styles[index % len(self.styles)]
+            result = (1 - alpha) * one
+            for picture, weight in zip(style.pictures, style.weights, strict=True):
+                if picture.patches is None:
+                    raise SettingsError("the method avatar needs the style's patches: use style(…, patches=True)")
+                result = result + alpha * weight * decorate(one, picture.patches)
+            results.append(result)
+        return torch.cat(results)
 
-
-def stack_styles(styles: Sequence[Style]) -> Style:
-    """A batch of styles, one for each picture of a batch of contents."""
-    return tuple(stack(level) for level in zip(*styles, strict=True))
+    def optimise(self, image: Tensor, index: int) -> Tensor:
+        """NST (eq. 29) for one picture of the batch."""
+        style, settings = self.styles[index % len(self.styles)], self.settings
+        moments = [picture.moments for picture in style.pictures]
+        if settings.lambda_ is not None:
+            lambda_ = torch.tensor([settings.lambda_] * len(moments), dtype=torch.float64)
+        else:
+            assert settings.strength is not None
+            with self.stopwatch.stage("encoder"):
+                content = self.model.style(image[0].float()).pictures[0].moments
+            lambda_ = torch.stack([natural_lambda(content, each, settings.strength) for each in moments])
+        lambda_ = lambda_ * torch.tensor(style.weights, dtype=torch.float64).unsqueeze(-1)
+        with self.stopwatch.stage("transform"):
+            return nst(self.model.encoder, image, moments, lambda_, settings.nst_steps, self.progress)
 
 
 def fastest_dtype(device: torch.device) -> torch.dtype:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ift import Settings, Stylizer
 from ift.moments import Moments
 from ift.settings import LEVELS
-from ift.transformation import transformation
+from ift.transformations.iterative import ift_map
 from jobs.demo.styles import STYLES
 
 N_UPD = 15
@@ -43,14 +43,14 @@ def main(
     with torch.inference_mode():
         for level, name in enumerate(LEVELS, 1):
             x, _ = model.encoder.stage(level, x)
-            S, features = target[level - 1], x
+            S, features = target.pictures[0].moments[level - 1], x
             direct, ours = _alternate(
                 lambda: _published_loop(features, S.second_moment[0]),  # noqa: B023 (called at once)
-                lambda: transformation(Moments.of(features), S, level, settings)(features),  # noqa: B023
+                lambda: ift_map(Moments.of(features), S, level, settings)(features),  # noqa: B023
                 repetitions,
             )
             difference = _relative(
-                transformation(Moments.of(x), S, level, settings)(x), _published_loop(x, S.second_moment[0])
+                ift_map(Moments.of(x), S, level, settings)(x), _published_loop(x, S.second_moment[0])
             )
             table.add_row(name, f"{direct:.3f}", f"{ours:.3f}", f"{direct / ours:.1f}", f"{difference:.0e}")
             sums = [sums[0] + direct, sums[1] + ours]

@@ -204,7 +204,7 @@ class Dispatcher:
         record.fail(
             ProcessDiedError(
                 f"{deaths} processes died or hung while working on {pair.content} alone; its size or its bytes are "
-                "more than a worker can take: scale it down, or give workers more memory"
+                "more than a worker can take: scale it down, give workers more memory, or raise --row-timeout"
             )
         )
         return record

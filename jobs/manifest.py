@@ -23,13 +23,11 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from ift.errors import SettingsError
+from ift.label_mask import is_label, label_of
 from ift.settings import OPTIONS, PRESETS, Settings
 from jobs.errors import ManifestError, StorageError
 from jobs.storage import check_key, read_uri, resolve_uri
 from jobs.storage.uris import local_path, scheme, split_s3
-
-METHODS = ("ift",)
-"""The transformations that a row may ask for."""
 
 OUTPUT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 """How the name of an output may end."""
@@ -40,7 +38,14 @@ IMAGES = "images/"
 MIN_RESOLUTION, MAX_RESOLUTION = 16, 100_000
 """The range of `resolution` and `style_resolution`, in pixels."""
 
-_MASKS = ("content_mask", "style_mask")
+LABEL = "label:"
+"""How a style's mask begins that is one label for the whole picture, such as label:256; no resolved URI does."""
+
+_Mask = int | str | None
+"""Of a style: the label of the whole picture, a reference to a label image, or None: the style of every label."""
+
+_WITHOUT_MASKS = ("avatar", "nst")
+_LISTS = ("style", "style_weight", "style_mask")
 _ALIASES = {"lambda": "lambda_"}
 _ALTERNATIVES = {"strength": "lambda_", "lambda_": "strength"}
 _PAIR_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
@@ -76,10 +81,13 @@ class Pair:
         content: the picture to stylize, as a resolved URI.
         styles: one or more style pictures, as resolved URIs.
         style_weights: the share of each style; they sum to 1.
+        content_mask: a label image for the content, as a resolved URI; None for no spatial control.
+        style_masks: of each style a label image, as a resolved URI, or the label of the whole picture, after `LABEL`;
+            None where the picture is the style of every label.
         resolution: target size of the content in pixels; None for its own size.
         style_resolution: the same for the styles; that of the content where neither row nor job says.
         output: the key that the row asks for, relative to the job's images; None to derive it.
-        method: a name in `METHODS`.
+        method: the method of the settings in short, `Settings.method_name`.
         preset: the preset that the settings started from.
         settings: all settings, as `Settings.to_json` writes them.
     """
@@ -89,6 +97,8 @@ class Pair:
     content: str
     styles: tuple[str, ...]
     style_weights: tuple[float, ...]
+    content_mask: str | None
+    style_masks: tuple[str | None, ...]
     resolution: int | None
     style_resolution: int | None
     output: str | None
@@ -170,7 +180,7 @@ def _read_parquet(data: bytes) -> _Columns:
 
 
 def _read_csv(data: bytes) -> _Columns:
-    """Every cell is text, an empty one is null, and ';' separates several styles and their weights."""
+    """Every cell is text, an empty one is null, and ';' separates what there is of several styles."""
     text = dict.fromkeys(_KNOWN, pa.string())
     ragged: list[pa.csv.InvalidRow] = []
 
@@ -191,7 +201,7 @@ def _read_csv(data: bytes) -> _Columns:
             " and put a cell that holds commas into double quotes"
         )
     columns = _known(table.column_names, table)
-    for name in {"style", "style_weight"} & columns.values.keys():
+    for name in set(_LISTS) & columns.values.keys():
         columns.values[name] = [
             [part.strip() for part in cell.split(";")] if cell and ";" in cell else cell
             for cell in columns.values[name]
@@ -252,7 +262,7 @@ def _check_columns(uri: str, source: _Columns) -> None:
 
 def _hints(names: Sequence[str]) -> list[str]:
     """Which of the first columns look like a misspelt name of another."""
-    free = [name for name in _KNOWN if name not in names and name not in _MASKS]
+    free = [name for name in _KNOWN if name not in names]
     near = {
         name: get_close_matches(name.strip().lower(), free, 1, 0.8) for name in names[:_SHOWN] if name not in _KNOWN
     }
@@ -298,6 +308,21 @@ def _weights(value: Any) -> tuple[float, ...]:
     return tuple(weight / largest / total for weight in weights)
 
 
+def _style_masks(value: Any) -> tuple[_Mask, ...]:
+    if value == []:
+        raise ValueError("names no mask: give one for each style, or null for the whole column")
+    return tuple(map(_style_mask, value if isinstance(value, list) else [value]))
+
+
+def _style_mask(value: Any) -> _Mask:
+    if value is None or (isinstance(value, str) and value.lower() == "none"):
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise ValueError("must be a label image, a label such as red or 3, or none, for each style")
+    text = _text(str(value))
+    return label_of(text) if is_label(text) else text
+
+
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
         raise ValueError("must be a number")
@@ -339,12 +364,6 @@ def _output(value: Any) -> str:
     return key
 
 
-def _method(value: Any) -> str:
-    if value not in METHODS:
-        raise ValueError(f"is not a supported method: choose {' or '.join(METHODS)}, or leave it null")
-    return str(value)
-
-
 def _preset(value: Any) -> str:
     if not isinstance(value, str) or value not in PRESETS:
         raise ValueError(f"is not a preset: choose one of {', '.join(PRESETS)}, or leave it null")
@@ -372,21 +391,17 @@ def _option(name: str) -> Callable[[Any], Any]:
     return parse
 
 
-def _no_mask(value: Any) -> None:
-    raise ValueError("masks are not supported yet: remove the column")
-
-
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "content": _text,
     "style": _styles,
     "pair_id": _pair_id,
     "style_weight": _weights,
+    "content_mask": _text,
+    "style_mask": _style_masks,
     "resolution": _resolution,
     "style_resolution": _resolution,
     "output": _output,
-    "method": _method,
     "preset": _preset,
-    **dict.fromkeys(_MASKS, _no_mask),
     **{name: _option(name) for name in OPTIONS},
 }
 
@@ -421,10 +436,11 @@ class _Row(NamedTuple):
     style: tuple[str, ...]
     pair_id: str | None
     style_weight: tuple[float, ...] | None
+    content_mask: str | None
+    style_mask: tuple[_Mask, ...] | None
     resolution: int | None
     style_resolution: int | None
     output: str | None
-    method: str | None
     preset: str | None
 
 
@@ -461,14 +477,17 @@ class _PairMaker:
         self._uri = uri
         self._defaults = defaults
         self._resolved: dict[str, str] = {}
-        self._settings: dict[tuple[object, ...], str] = {}
+        self._settings: dict[tuple[object, ...], tuple[Settings, str]] = {}
         self._outputs: dict[str, int] = {}
         self._ids: dict[str, tuple[int, str | None]] = {}
 
     def __call__(self, number: int, row: _Row) -> Pair:
         """The pair of a row; `_RowError` if there cannot be one."""
-        weights = _shares(row)
-        settings = self._settings_of(row)
+        weights, masks = _shares(row), _masks(row)
+        settings, text = self._settings_of(row)
+        if row.content_mask is not None and set(_WITHOUT_MASKS) & set(settings.method):
+            reason = f"the method {settings.method_name} takes no masks: choose another, or remove the masks"
+            raise _RowError("content_mask", row.content_mask, reason)
         content = self._resolve("content", row.content)
         styles = tuple(self._resolve("style", style) for style in row.style)
         if row.output is not None and self._outputs.setdefault(row.output, number) != number:
@@ -477,16 +496,18 @@ class _PairMaker:
         resolution = row.resolution or self._defaults.resolution
         return Pair(
             row=number,
-            pair_id=self._id_of(number, row, weights),
+            pair_id=self._id_of(number, row, weights, masks),
             content=content,
             styles=styles,
             style_weights=weights,
+            content_mask=self._resolve_mask("content_mask", row.content_mask),
+            style_masks=tuple(self._resolve_mask("style_mask", mask) for mask in masks),
             resolution=resolution,
             style_resolution=row.style_resolution or self._defaults.style_resolution or resolution,
             output=row.output,
-            method=row.method or METHODS[0],
+            method=settings.method_name,
             preset=row.preset or self._defaults.preset,
-            settings=settings,
+            settings=text,
         )
 
     def _resolve(self, column: str, reference: str) -> str:
@@ -500,7 +521,13 @@ class _PairMaker:
             self._resolved[reference] = uri
         return self._resolved[reference]
 
-    def _settings_of(self, row: _Row) -> str:
+    def _resolve_mask(self, column: str, mask: _Mask) -> str | None:
+        if isinstance(mask, int):
+            return f"{LABEL}{mask}"
+        return None if mask is None else self._resolve(column, mask)
+
+    def _settings_of(self, row: _Row) -> tuple[Settings, str]:
+        """The settings, and the text of them."""
         key = (row.preset, *row.options.items())
         if key not in self._settings:
             # A row that gives λ does not want the job's strength beside it, and the other way round.
@@ -510,11 +537,11 @@ class _PairMaker:
                 settings = Settings.from_options(row.preset or self._defaults.preset, **{**options, **row.options})
             except SettingsError as error:
                 raise _RowError(", ".join(row.options), tuple(row.options.values()), str(error)) from error
-            self._settings[key] = settings.to_json()
+            self._settings[key] = settings, settings.to_json()
         return self._settings[key]
 
-    def _id_of(self, number: int, row: _Row, weights: tuple[float, ...]) -> str:
-        digest = None if row.pair_id else _digest(row, weights)
+    def _id_of(self, number: int, row: _Row, weights: tuple[float, ...], masks: tuple[_Mask, ...]) -> str:
+        digest = None if row.pair_id else _digest(row, weights, masks)
         pair_id = row.pair_id or _derived_id(row, digest or "")
         other, other_digest = self._ids.setdefault(pair_id, (number, digest))
         if other == number:
@@ -534,7 +561,17 @@ def _shares(row: _Row) -> tuple[float, ...]:
     return row.style_weight
 
 
-def _digest(row: _Row, weights: tuple[float, ...]) -> str:
+def _masks(row: _Row) -> tuple[_Mask, ...]:
+    masks = row.style_mask or (None,) * len(row.style)
+    if len(masks) != len(row.style):
+        reason = f"there are {len(row.style)} styles: give one mask for each, none where a style is that of every label"
+        raise _RowError("style_mask", list(masks), reason)
+    if row.content_mask is None and set(masks) != {None}:
+        raise _RowError("style_mask", list(masks), "means nothing without content_mask: give both, or neither")
+    return masks
+
+
+def _digest(row: _Row, weights: tuple[float, ...], masks: tuple[_Mask, ...]) -> str:
     """Of what the row itself says, so that neither moving the folder nor an option of the job changes it."""
     said = (
         row.content,
@@ -544,6 +581,7 @@ def _digest(row: _Row, weights: tuple[float, ...]) -> str:
         row.style_resolution,
         row.preset,
         sorted(row.options.items()),
+        *(() if row.content_mask is None else (row.content_mask, masks)),
     )
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 
 from jobs.errors import NotFoundInStoreError, PlanError
 from jobs.manifest import IMAGES, Manifest, Pair
+from jobs.parquet import from_parquet, to_parquet
 from jobs.storage import Store
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Of the layout of a plan and of how its fingerprint is computed."""
 
 PLAN_KEY = "plan.json"
@@ -41,6 +40,8 @@ class PlannedPair:
     content: str
     styles: tuple[str, ...]
     style_weights: tuple[float, ...]
+    content_mask: str | None
+    style_masks: tuple[str | None, ...]
     resolution: int | None
     style_resolution: int | None
     output: str
@@ -164,7 +165,7 @@ def freeze_plan(store: Store, plan: Plan) -> Plan:
     """
     if not store.exists(PLAN_KEY):
         # False means that the same pairs are there, written by another version of pyarrow.
-        store.create(plan.table_key, _to_parquet(plan.table))
+        store.create(plan.table_key, to_parquet(plan.table))
         store.create(PLAN_KEY, _to_json(plan))
     stored = load_plan(store)
     if stored.fingerprint != plan.fingerprint:
@@ -193,7 +194,7 @@ def load_plan(store: Store) -> Plan:
                 f"{store.uri} holds a plan of version {head['version']}, this program reads version {PLAN_VERSION}:"
                 " use the program that started the job, or another --output"
             )
-        table = _from_parquet(store.read(head["table"]))
+        table = from_parquet(store.read(head["table"])).cast(_SCHEMA).unify_dictionaries().combine_chunks()
         plan = _plan(table, head["shard_size"], head["manifest"], head["options"], head["weights"])
         intact = plan.fingerprint == head["fingerprint"]
     except (NotFoundInStoreError, pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -245,6 +246,8 @@ _SCHEMA = pa.schema(
         "content": pa.string(),
         "styles": pa.list_(pa.string()),
         "style_weights": pa.list_(pa.float64()),
+        "content_mask": pa.string(),
+        "style_masks": pa.list_(pa.string()),
         "resolution": pa.int32(),
         "style_resolution": pa.int32(),
         "output": pa.string(),
@@ -262,26 +265,13 @@ def _table(pairs: Sequence[Pair], outputs: Mapping[int, str]) -> pa.Table:
 
 
 def _order(pair: Pair) -> tuple[Any, ...]:
-    return (pair.resolution or 0, pair.styles, pair.settings, pair.row)
+    masks = tuple(mask or "" for mask in pair.style_masks)
+    return (pair.resolution or 0, pair.styles, masks, pair.settings, pair.row)
 
 
 def _pair(record: dict[str, Any]) -> PlannedPair:
-    lists = {name: tuple(record[name]) for name in ("styles", "style_weights")}
+    lists = {name: tuple(record[name]) for name in ("styles", "style_weights", "style_masks")}
     return PlannedPair(**{**record, **lists})
-
-
-def _to_parquet(table: pa.Table) -> bytes:
-    """The same bytes for the same table, whatever the machine; another version of pyarrow may differ."""
-    file = io.BytesIO()
-    pa.parquet.write_table(
-        table, file, version="2.6", compression="zstd", compression_level=3, row_group_size=len(table)
-    )
-    return file.getvalue()
-
-
-def _from_parquet(data: bytes) -> pa.Table:
-    table = pa.parquet.read_table(pa.BufferReader(data)).cast(_SCHEMA)
-    return table.unify_dictionaries().combine_chunks()
 
 
 # Shards and fingerprint
@@ -321,7 +311,7 @@ def _parts(table: pa.Table, options: Mapping[str, Any], weights: str) -> dict[st
         return _sha256([[name, rows[name].to_pylist()] for name in names])
 
     return {
-        "pairs": digest("row", "pair_id", "content", "styles", "style_weights"),
+        "pairs": digest("row", "pair_id", "content", "styles", "style_weights", "content_mask", "style_masks"),
         "settings": digest("resolution", "style_resolution", "method", "preset", "settings"),
         "outputs": digest("output"),
         "options": _sha256(options),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from jobs.parquet import from_parquet, to_parquet
 from jobs.plan import PlannedPair
 
 STAGES = ("fetch", "decode", "style", "encoder", "transform", "decoder", "encode", "upload", "total")
@@ -22,6 +21,7 @@ class Record:
     """The outcome of one pair.
 
     Attributes:
+        method: of the settings in short, `Settings.method_name`.
         status: `done` or `failed`; a failed record has `error_type` and `error`, and no picture's figures.
         attempts: how often the pair was tried, counting processes that died on it.
         output: key of the picture, relative to the run's output.
@@ -84,11 +84,9 @@ def encode_records(records: Iterable[Record]) -> bytes:
         row = asdict(record)
         seconds = row.pop("seconds")
         rows.append(row | {f"{stage}_s": seconds.get(stage) for stage in STAGES})
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), buffer, compression="zstd")
-    return buffer.getvalue()
+    return to_parquet(pa.Table.from_pylist(rows, SCHEMA))
 
 
 def decode_records(data: bytes) -> pa.Table:
     """The table that `encode_records` wrote."""
-    return pq.read_table(pa.BufferReader(data))
+    return from_parquet(data)

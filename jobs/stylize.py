@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +24,7 @@ from jobs.actor import plan_fleet, start_actors
 from jobs.dispatch import Dispatcher, wait_until_ready
 from jobs.errors import JobError
 from jobs.manifest import Defaults, read_manifest
+from jobs.parquet import to_parquet
 from jobs.plan import Plan, freeze_plan, load_plan, make_plan
 from jobs.run_sheet import sheets_of_run
 from jobs.signals import StopSignal
@@ -35,7 +38,7 @@ from jobs.summary import (
     read_records,
     summarize,
 )
-from jobs.timings import timing_table, to_parquet
+from jobs.timings import timing_table
 from jobs.worker import Outcome, WorkerConfig
 
 USAGE_ERROR, TOO_MANY_FAILED = 2, 3
@@ -66,6 +69,16 @@ class Resources:
     address: str | None
 
 
+@contextmanager
+def mistakes_as_exit_code() -> Iterator[None]:
+    """A mistake of the user becomes one line and `USAGE_ERROR`, not a traceback."""
+    try:
+        yield
+    except (JobError, IftError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USAGE_ERROR) from None
+
+
 @app.callback()
 def main() -> None:
     """Stylizes the content/style pairs of a manifest."""
@@ -94,13 +107,19 @@ def run(
         int | None, typer.Option(min=1, help="Pairs committed together.  [default: a 64th, 32 at most]")
     ] = None,
     io_threads: Annotated[int, typer.Option(min=1, help="Threads that fetch, and that upload, per actor.")] = 4,
-    row_timeout: Annotated[float, typer.Option(min=1, help="Seconds a row may take before its actor is hung.")] = 600.0,
+    row_timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds a row may take before its actor is hung; nst on CPUs may need more.")
+    ] = 600.0,
     max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are failed rows.")] = MAX_PIXELS,
     address: Annotated[
         str | None, typer.Option(help="Ray cluster.  [default: the running one, or else an embedded one]")
     ] = None,
+    method: options.Method = None,
+    alpha: options.Alpha = None,
     strength: options.Strength = None,
     gate: options.Gate = None,
+    keep_colours: options.KeepColours = None,
+    guided_radius: options.GuidedRadius = None,
     n_upd: options.NUpd = None,
     n_iter: options.NIter = None,
     iterate: options.Iterate = None,
@@ -108,6 +127,7 @@ def run(
     solver: options.Solver = None,
     eta: options.Eta = None,
     tolerance: options.Tolerance = None,
+    nst_steps: options.NstSteps = None,
     centred: options.Centred = None,
     direction: options.Direction = None,
     form: options.Form = None,
@@ -116,11 +136,12 @@ def run(
 ) -> None:
     """Stylizes every pair that has no record yet; run again, it does what is missing."""
     knobs = {
-        "strength": strength, "gate": gate, "n_upd": n_upd, "n_iter": n_iter, "iterate": iterate,
-        "lambda_": lambda_, "solver": solver, "eta": eta, "tolerance": tolerance, "centred": centred,
+        "method": method, "alpha": alpha, "strength": strength, "gate": gate, "keep_colours": keep_colours,
+        "guided_radius": guided_radius, "n_upd": n_upd, "n_iter": n_iter, "iterate": iterate, "lambda_": lambda_,
+        "solver": solver, "eta": eta, "tolerance": tolerance, "nst_steps": nst_steps, "centred": centred,
         "direction": direction, "form": form,
     }  # fmt: skip
-    try:
+    with mistakes_as_exit_code():
         defaults = Defaults(preset, knobs, resolution or None, style_resolution)
         pairs = read_manifest(manifest, defaults)
         for note in pairs.notes:
@@ -134,21 +155,15 @@ def run(
         config = WorkerConfig(store.uri, plan.fingerprint, quality, weights, vgg19, io_threads, max_pixels)
         resources = Resources(workers, gpus_per_worker, batch_size, row_timeout, address)
         code = stylize(store, plan, config, resources, max_failed)
-    except (JobError, IftError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from None
     raise typer.Exit(code)
 
 
 @app.command()
 def status(output: Output) -> None:
     """Says what is done, failed and left."""
-    try:
+    with mistakes_as_exit_code():
         store = open_store(output)
         print_summary(_summary(store, load_plan(store))[0], console)
-    except JobError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from None
 
 
 @app.command()
@@ -156,16 +171,14 @@ def sheet(
     output: Output,
     to: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path(),
 ) -> None:
-    """Makes contact sheets, one per preset: contents, styles and results on one picture."""
-    try:
+    """Makes contact sheets, one per preset and method: contents, styles and results on one picture."""
+    with mistakes_as_exit_code():
         store = open_store(output)
-        for preset, picture in sheets_of_run(store, load_plan(store)):
+        for name, picture in sheets_of_run(store, load_plan(store)):
             to.mkdir(parents=True, exist_ok=True)
-            picture.save(to / f"contact_sheet_{preset}.png")
-            typer.echo(to / f"contact_sheet_{preset}.png")
-    except (JobError, IftError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from None
+            path = to / f"contact_sheet_{name}.png"
+            picture.save(path)
+            typer.echo(path)
 
 
 def stylize(store: Store, plan: Plan, config: WorkerConfig, resources: Resources, max_failed: float) -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from jobs.records import STAGES
 
@@ -27,13 +24,6 @@ def timing_table(records: pa.Table) -> pa.Table:
     done = records.filter(pc.equal(records["status"], "done"))
     groups = sorted(set(zip(done["resolution"].to_pylist(), done["preset"].to_pylist(), strict=True)))
     return pa.Table.from_pylist([_row(done, *group) for group in groups], _SCHEMA)
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """The table as one Parquet object."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
 
 
 _SCHEMA = pa.schema(

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ift import Settings, Style, Stylizer, mix_styles, stack_styles
+from ift import Settings, Style, Stylizer, fit_labels, mix_styles
 from ift.allocator import MemoryLimit
 from ift.images import decode_image, encode_image, format_of
+from ift.label_mask import decode_labels
 from ift.stopwatch import Stopwatch
+from ift.stylizer import Labels
+from jobs.manifest import LABEL
 from jobs.plan import PlannedPair, Shard
 from jobs.records import Record, encode_records
 from jobs.storage import Store, open_store, read_uri
-from jobs.style_cache import StyleCache, StyleKey
+from jobs.style_cache import Loaded, StyleCache, StyleKey
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,23 @@ class _Work:
 
     pair: PlannedPair
     record: Record
+    settings: Settings
     started: float
     content: Tensor | None = None
+    labels: Tensor | None = None
     result: Tensor | None = None
 
     @property
     def failed(self) -> bool:
         return self.record.status == "failed"
+
+    @property
+    def style_keys(self) -> list[StyleKey]:
+        pair, patches = self.pair, "avatar" in self.settings.method
+        return [
+            StyleKey(style, pair.style_resolution, mask, patches)
+            for style, mask in zip(pair.styles, pair.style_masks, strict=True)
+        ]
 
 
 class ShardWorker:
@@ -98,7 +111,7 @@ class ShardWorker:
         self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
         self._device = threading.Lock()
         self._memory = MemoryLimit()
-        self._styles = StyleCache(self._load_style, self.model.style, self._fetchers)
+        self._styles = StyleCache(self._load_style, self._compute_style, self._fetchers)
 
     def run(self, shard: Shard) -> Outcome:
         """Stylizes the shard's pairs and commits their records; a pair that fails gets a failed record."""
@@ -122,35 +135,55 @@ class ShardWorker:
         return sorted(records, key=lambda record: record.row)
 
     def _fetch(self, pair: PlannedPair) -> _Work:
-        work = _Work(pair, self._record(pair), time.perf_counter())
-        for style in pair.styles:
-            self._styles.prefetch((style, pair.style_resolution))
+        work = _Work(pair, self._record(pair), Settings.from_json(pair.settings), time.perf_counter())
+        for style in work.style_keys:
+            self._styles.prefetch(style)
         clock = Stopwatch()
         try:
             with clock.stage("fetch"):
                 data = read_uri(pair.content)
             with clock.stage("decode"):
-                work.content = decode_image(data, pair.content, pair.resolution, self.config.max_pixels)
+                content = decode_image(data, pair.content, pair.resolution, self.config.max_pixels)
+            if pair.content_mask is not None:
+                with clock.stage("fetch"):
+                    data = read_uri(pair.content_mask)
+                with clock.stage("decode"):
+                    work.labels = self._decode_labels(data, pair.content_mask, content)
+            work.content = content
         except Exception as error:  # a row never takes others down, whatever it raises
             work.record.fail(error)
         work.record.seconds |= clock.seconds
         return work
 
-    def _load_style(self, key: StyleKey) -> Tensor:
-        uri, resolution = key
-        return decode_image(read_uri(uri), uri, resolution, self.config.max_pixels)
+    def _load_style(self, key: StyleKey) -> Loaded:
+        picture = decode_image(read_uri(key.uri), key.uri, key.resolution, self.config.max_pixels)
+        labels: Labels = None
+        if key.mask is not None and key.mask.startswith(LABEL):
+            labels = int(key.mask.removeprefix(LABEL))
+        elif key.mask is not None:
+            labels = self._decode_labels(read_uri(key.mask), key.mask, picture)
+        return picture, labels
+
+    def _compute_style(self, key: StyleKey, loaded: Loaded) -> Style:
+        picture, labels = loaded
+        return self.model.style(picture, labels=labels, patches=key.patches)
+
+    def _decode_labels(self, data: bytes, name: str, picture: Tensor) -> Tensor:
+        """The labels in a mask's bytes, one for each pixel of its picture."""
+        return fit_labels(decode_labels(data, name, self.config.max_pixels), picture.shape[-2], picture.shape[-1])
 
     def _batches(self, works: Iterator[_Work]) -> Iterator[list[_Work]]:
-        """Groups pictures of one size and one setting, in an order that only the rows decide.
+        """Groups pictures of one size, one setting and equally many styles, in an order that only the rows decide.
 
-        Pictures wait for partners within the shard, no more than two batches of them in all.
+        A picture with a mask goes by itself. The others wait for partners within the shard, no more than two batches
+        of them in all.
         """
         waiting: dict[tuple[object, ...], list[_Work]] = {}
         for work in works:
-            if work.content is None:
+            if work.content is None or work.labels is not None:
                 yield [work]
                 continue
-            key = (tuple(work.content.shape), work.pair.settings)
+            key = (tuple(work.content.shape), work.pair.settings, len(work.pair.styles))
             waiting.setdefault(key, []).append(work)
             if len(waiting[key]) == self.config.batch_size:
                 yield waiting.pop(key)
@@ -168,7 +201,7 @@ class ShardWorker:
             clock = Stopwatch(self.model.device)
             try:
                 with clock.stage("style"):
-                    styles.append(self._style(work.pair))
+                    styles.append(self._style(work))
                 ready.append(work)
             except Exception as error:  # see _fetch
                 work.record.fail(error)
@@ -183,19 +216,19 @@ class ShardWorker:
                 work.record.attempts += 1
                 self._compute([work])
 
-    def _style(self, pair: PlannedPair) -> Style:
-        parts = [self._styles.get((style, pair.style_resolution)) for style in pair.styles]
-        return mix_styles(parts, pair.style_weights)
+    def _style(self, work: _Work) -> Style:
+        return mix_styles([self._styles.get(key) for key in work.style_keys], work.pair.style_weights)
 
     def _stylize(self, works: list[_Work], styles: list[Style]) -> None:
         if not works:
             return
         contents = torch.stack([work.content for work in works if work.content is not None])
         clock = Stopwatch(self.model.device)
-        settings = Settings.from_json(works[0].pair.settings)
-        results = self.model.stylize(contents, stack_styles(styles), settings=settings, stopwatch=clock).cpu()
+        results = self.model.stylize(
+            contents, styles, settings=works[0].settings, labels=works[0].labels, stopwatch=clock
+        ).cpu()
         for work, result in zip(works, results, strict=True):
-            work.content, work.result = None, result
+            work.content, work.labels, work.result = None, None, result
             work.record.seconds |= {stage: seconds / len(works) for stage, seconds in clock.seconds.items()}
 
     def _upload(self, work: _Work) -> Record:

@@ -13,6 +13,7 @@ from jobs.demo.contents import write_contents
 from jobs.demo.styles import write_styles
 from jobs.errors import JobError
 from jobs.stylize import app as stylize
+from jobs.stylize import mistakes_as_exit_code
 
 ARTISTIC = ("starry", "fauve", "pointillism", "stained_glass", "woodblock", "watercolour", "ink", "gilded")
 PHOTO = ("golden_hour", "blue_hour", "watercolour")
@@ -30,13 +31,10 @@ def main(
     """Stylizes a few photos with a few styles, in both presets, through the main job."""
     output = output.absolute()
     manifest = output / "manifest.csv"
-    try:
-        painted = manifest.exists()
+    painted = manifest.exists()
+    with mistakes_as_exit_code():
         contents = _pictures(content) if content else _ours(output / "contents", write_contents, painted)
         styles = _pictures(style) if style else _ours(output / "styles", write_styles, painted)
-    except JobError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
     with manifest.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["content", "style", "preset", "pair_id"])

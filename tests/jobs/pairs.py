@@ -17,6 +17,17 @@ def picture(path: Path, seed: int, size: tuple[int, int] = (64, 48)) -> Path:
     return path
 
 
+def stripes(path: Path, *colours: str, size: tuple[int, int] = (64, 48)) -> Path:
+    """A label image: upright stripes of equal width, such as "#ff0000" for red."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = Image.new("RGB", size)
+    for place, colour in enumerate(colours):
+        left, right = (size[0] * at // len(colours) for at in (place, place + 1))
+        mask.paste(colour, (left, 0, right, size[1]))
+    mask.save(path)
+    return path
+
+
 def write_manifest(folder: Path, contents: int = 4, styles: int = 2, rows: list[dict[str, str]] | None = None) -> Path:
     """Contents × styles with relative paths, and any further rows; CSV."""
     for k in range(contents):
@@ -28,11 +39,12 @@ def write_manifest(folder: Path, contents: int = 4, styles: int = 2, rows: list[
         for c in range(contents)
         for s in range(styles)
     ]
+    pairs += rows or []
     path = folder / "manifest.csv"
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["pair_id", "content", "style", "preset"], restval="")
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for pair in pairs for name in pair)), restval="")
         writer.writeheader()
-        writer.writerows(pairs + (rows or []))
+        writer.writerows(pairs)
     return path
 
 

@@ -22,7 +22,9 @@ def cluster():
 
 def shards_of(names, size=3):
     pairs = [
-        PlannedPair(row, name, "c", ("s",), (1.0,), None, None, f"images/{name}.png", "ift", "photo", "{}")
+        PlannedPair(
+            row, name, "c", ("s",), (1.0,), None, (None,), None, None, f"images/{name}.png", "ift", "photo", "{}"
+        )
         for row, name in enumerate(names)
     ]
     return [Shard(index, tuple(pairs[at : at + size])) for index, at in enumerate(range(0, len(pairs), size))]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ift import OPTIONS, PRESETS, Settings, SettingsError
 from jobs.errors import ManifestError, NotFoundInStoreError
 from jobs.manifest import Defaults, read_manifest
+from jobs.storage import open_store
 
 PLAIN = {"content": "a.jpg", "style": "b.jpg"}
 
@@ -29,7 +30,7 @@ def write_jsonl(path, rows):
 def write_csv(path, rows):
     def cell(name, value):
         if isinstance(value, list):
-            return (";" if name in ("style", "style_weight") else ",").join(map(str, value))
+            return (";" if name in ("style", "style_weight", "style_mask") else ",").join(map(str, value))
         return "" if value is None else str(value)
 
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -74,24 +75,31 @@ def test_a_full_row(tmp_path):
         "resolution": 512,
         "style_resolution": 256,
         "output": "sub/a.webp",
-        "method": "ift",
+        "content_mask": "masks/a.png",
+        "style_mask": ["s3://bucket/m.png", "red"],
+        "method": "wct,ift,ift,ost",
         "preset": "photo",
         "n_upd": "1,2,3,4",
         "gate": 0.5,
     }
     (pair,) = read_rows(tmp_path, [row]).pairs
-    assert (pair.row, pair.pair_id, pair.method, pair.preset) == (0, "first.pair", "ift", "photo")
+    assert (pair.row, pair.pair_id, pair.method, pair.preset) == (0, "first.pair", "wct,ift,ift,ost", "photo")
     assert pair.content == str(tmp_path / "photos/a.jpg")
     assert pair.styles == (str(tmp_path / "b.png"), "s3://bucket/c.png")
     assert pair.style_weights == (0.75, 0.25)
+    assert pair.content_mask == str(tmp_path / "masks/a.png")
+    assert pair.style_masks == ("s3://bucket/m.png", "label:256")
     assert (pair.resolution, pair.style_resolution, pair.output) == (512, 256, "sub/a.webp")
-    assert Settings.from_json(pair.settings) == Settings.from_options("photo", n_upd=[1, 2, 3, 4], gate=0.5)
+    assert Settings.from_json(pair.settings) == Settings.from_options(
+        "photo", method="wct,ift,ift,ost", n_upd=[1, 2, 3, 4], gate=0.5
+    )
 
 
 def test_a_plain_row_takes_the_defaults(tmp_path):
     (pair,) = read_rows(tmp_path, [PLAIN], preset="photo", options={"gate": 0.25, "eta": None}, resolution=640).pairs
     assert (pair.preset, pair.resolution, pair.style_resolution, pair.output) == ("photo", 640, 640, None)
     assert pair.style_weights == (1.0,)
+    assert (pair.method, pair.content_mask, pair.style_masks) == ("ift", None, (None,))
     assert Settings.from_json(pair.settings) == Settings.from_options("photo", gate=0.25)
 
 
@@ -113,15 +121,77 @@ def test_a_row_goes_before_the_defaults(tmp_path):
 
 
 def test_every_option_can_be_a_column(tmp_path):
-    values = asdict(Settings.from_options(lambda_=(1, 2, 3, 4), solver="fixed_step", centred=False))
+    values = asdict(
+        Settings.from_options(method="wct,wct,ift,ost", lambda_=(1, 2, 3, 4), solver="fixed_step", centred=False)
+    )
     (pair,) = read_rows(tmp_path, [{**PLAIN, **values}]).pairs
     assert values.keys() == set(OPTIONS)
     assert asdict(Settings.from_json(pair.settings)) == values
 
 
+@pytest.mark.parametrize("method", ["ift", "wct", "ost", "adain", "avatar", "nst", "adain,adain,ost,avatar"])
+def test_a_method_by_its_name_or_per_level(tmp_path, method):
+    by_row, by_job = (
+        read_rows(tmp_path, [{**PLAIN, **row}], **job).pairs[0]
+        for row, job in (({"method": method}, {"options": {"method": "adain"}}), ({}, {"options": {"method": method}}))
+    )
+    assert by_row.method == by_job.method == method
+    assert (
+        Settings.from_json(by_row.settings)
+        == Settings.from_json(by_job.settings)
+        == Settings(**{**asdict(PRESETS["artistic"]), "method": method})
+    )
+
+
+def test_masks_of_styles(tmp_path):
+    styles = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"]
+    masks = ["light blue", 7, "s/m.png", None, "./red"]
+    masked = {"content": "x.jpg", "style": styles, "content_mask": "s3://bucket/m.png"}
+    given, none = read_rows(tmp_path, [{**masked, "style_mask": masks}, masked]).pairs
+    assert given.content_mask == none.content_mask == "s3://bucket/m.png"
+    assert given.style_masks == ("label:260", "label:7", str(tmp_path / "s/m.png"), None, str(tmp_path / "red"))
+    assert none.style_masks == (None,) * 5
+
+
+def test_in_csv_masks_of_styles_are_separated_as_styles_are(tmp_path):
+    (tmp_path / "m.csv").write_text(
+        "content,style,content_mask,style_mask\na,b,m.png,\na,b;c,m.png,none; 3\na,b;c,,none;none\na,d,,\n"
+    )
+    pairs = read_manifest(str(tmp_path / "m.csv"), Defaults()).pairs
+    assert [pair.content_mask and Path(pair.content_mask).name for pair in pairs] == ["m.png", "m.png", None, None]
+    assert [pair.style_masks for pair in pairs] == [(None,), (None, "label:3"), (None, None), (None,)]
+
+
+def test_a_column_of_numbers_is_one_of_labels(tmp_path):
+    table = pa.table(
+        {"content": ["a", "b"], "style": ["s", "s"], "content_mask": ["m", None], "style_mask": pa.array([255, None])}
+    )
+    pq.write_table(table, tmp_path / "m.parquet")
+    pairs = read_manifest(str(tmp_path / "m.parquet"), Defaults()).pairs
+    assert [pair.style_masks for pair in pairs] == [("label:255",), (None,)]
+
+
+@pytest.mark.slow
+def test_masks_on_s3_are_relative_to_a_manifest_there_and_stay_in_its_bucket(s3):
+    bucket = s3.bucket()
+    store = open_store(f"s3://{bucket}/deep")
+    row = {**PLAIN, "content_mask": "../m/c.png", "style_mask": "m/s.png"}
+    store.write("pairs.jsonl", json.dumps(row).encode())
+    (pair,) = read_manifest(f"s3://{bucket}/deep/pairs.jsonl", Defaults()).pairs
+    assert (pair.content_mask, pair.style_masks) == (f"s3://{bucket}/m/c.png", (f"s3://{bucket}/deep/m/s.png",))
+    for change in ({"content_mask": "../../c.png"}, {"style_mask": "../../s.png"}):
+        store.write("pairs.jsonl", json.dumps({**row, **change}).encode())
+        with pytest.raises(ManifestError, match="leads out of the bucket"):
+            read_manifest(f"s3://{bucket}/deep/pairs.jsonl", Defaults())
+
+
 def test_spellings_of_one_value_are_one_pair(tmp_path):
     for values in ([True, "true", 1, "yes"], [False, "False", 0, "no"]):
         rows = [{**PLAIN, "centred": value} for value in values]
+        assert "3 of 4 rows cannot be used" in error_of(tmp_path, rows)
+    masked = {**PLAIN, "content_mask": "m.png"}
+    for masks in (["light blue", "cyan", 260, ["LIGHT-BLUE"]], [None, "none", "None", [None]]):
+        rows = [{**masked, "style_mask": mask} for mask in masks]
         assert "3 of 4 rows cannot be used" in error_of(tmp_path, rows)
 
 
@@ -137,7 +207,9 @@ OPTIONAL = {
     "resolution": st.integers(16, 100_000),
     "style_resolution": st.integers(16, 100_000),
     "preset": st.sampled_from(sorted(PRESETS)),
-    "method": st.just("ift"),
+    "method": st.sampled_from(["ift", "wct", "adain", "wct,ost,ift,adain"]),
+    "keep_colours": st.booleans(),
+    "guided_radius": st.integers(0, 20),
     "gate": st.floats(0, 1),
     "strength": st.one_of(st.floats(0, 1e6), st.lists(st.floats(0, 1e6), min_size=4, max_size=4)),
     "n_upd": st.integers(0, 100),
@@ -157,6 +229,10 @@ def manifest_rows(draw):
         if draw(st.booleans()):
             row["style_weight"] = draw(st.lists(st.floats(0.001, 1000), min_size=len(styles), max_size=len(styles)))
         if draw(st.booleans()):
+            row["content_mask"] = draw(NAMES)
+            masks = st.lists(NAMES | st.sampled_from(["none", "red", "12"]), min_size=len(styles), max_size=len(styles))
+            row["style_mask"] = draw(st.none() | masks)
+        if draw(st.booleans()):
             row["pair_id"] = f"id-{number}"
         row |= {name: draw(values) for name, values in OPTIONAL.items() if draw(st.booleans())}
         rows.append(row)
@@ -175,7 +251,7 @@ def test_every_format_gives_the_same_pairs(tmp_path_factory, rows):
     for pair in expected:
         assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", pair.pair_id)
         assert sum(pair.style_weights) == pytest.approx(1)
-        assert len(pair.style_weights) == len(pair.styles)
+        assert len(pair.style_weights) == len(pair.styles) == len(pair.style_masks)
 
 
 def test_parquet_types_that_other_tools_write(tmp_path):
@@ -227,6 +303,12 @@ def test_a_derived_id_names_the_pictures(tmp_path):
     assert re.fullmatch(r"_hidden-p-more-[0-9a-f]{10}", many.pair_id)
 
 
+def test_a_derived_id_of_a_row_without_masks_and_method_is_what_it_always_was(tmp_path):
+    """Else a manifest that was run before would give its pictures other names."""
+    rows = [PLAIN, {"content": "a", "style": ["b", "c"], "style_weight": [3, 1], "n_upd": 7, "preset": "photo"}]
+    assert [pair.pair_id for pair in read_rows(tmp_path, rows).pairs] == ["a-b-94236a6112", "a-b-more-7b78a8bdf7"]
+
+
 def test_a_derived_id_survives_moving_the_folder_other_rows_and_other_defaults(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     row = {**PLAIN, "gate": 0.5}
@@ -246,11 +328,21 @@ def test_a_derived_id_survives_moving_the_folder_other_rows_and_other_defaults(t
         {"preset": "artistic"},
         {"gate": 0.0},
         {"n_upd": 7},
+        {"method": "wct"},
+        {"content_mask": "m.png"},
+        {"content_mask": "m.png", "style_mask": "m.png"},
+        {"content_mask": "m.png", "style_mask": "3"},
     ],
 )
 def test_a_derived_id_differs_wherever_the_row_does(tmp_path, change):
     one, two = read_rows(tmp_path, [PLAIN, {**PLAIN, **change}]).pairs
     assert one.pair_id != two.pair_id
+
+
+def test_a_derived_id_tells_masks_apart(tmp_path):
+    masks = [{"content_mask": c, "style_mask": s} for c in "mn" for s in (None, "m", "n", "256", "label:256")]
+    pairs = read_rows(tmp_path, [{**PLAIN, **mask} for mask in masks]).pairs
+    assert len({pair.pair_id for pair in pairs}) == len({(p.content_mask, p.style_masks) for p in pairs}) == 10
 
 
 def test_weights_tell_pairs_apart_but_their_scale_does_not(tmp_path):
@@ -309,11 +401,28 @@ def test_weights_tell_pairs_apart_but_their_scale_does_not(tmp_path):
         ("output", "/a.png", "must be a path below the job's images"),
         ("output", "", "is empty"),
         ("output", "a/" * 450 + "a.png", "must be a path below the job's images"),
-        ("method", "wct", "is not a supported method: choose ift, or leave it null"),
+        ("method", "gatys", "no method is named 'gatys': choose one of ift, wct, ost, adain, avatar, nst"),
+        ("method", "wct,ost", "give one name, or four for relu1_1"),
+        ("method", "nst,ift,ift,ift", "it cannot be mixed with other methods"),
+        ("method", 7, "give one name, or four for relu1_1"),
+        ("alpha", 2, "alpha = 2.0 is out of range: it must be a number from 0 (content) to 1"),
+        ("nst_steps", 0, "nst_steps = 0 is out of range"),
+        ("keep_colours", "maybe", "keep_colours = 'maybe': it must be true or false"),
+        ("guided_radius", 0.5, "is not a whole number"),
         ("preset", "artful", "is not a preset: choose one of artistic, photo"),
         ("preset", ["photo"], "is not a preset: choose one of artistic, photo"),
-        ("content_mask", "m.png", "masks are not supported yet: remove the column"),
-        ("style_mask", "m.png", "masks are not supported yet: remove the column"),
+        ("content_mask", "", "is empty: give a value"),
+        ("content_mask", 3, "must be text"),
+        ("content_mask", "http://host/m.png", "http:// is not supported; use s3://, file:// or a local path"),
+        ("style_mask", "m.png", "means nothing without content_mask: give both, or neither"),
+        ("style_mask", "red", "means nothing without content_mask: give both, or neither"),
+        ("style_mask", ["m.png", "n.png"], "there are 1 styles: give one mask for each, none where"),
+        ("style_mask", [], "names no mask: give one for each style, or null for the whole column"),
+        ("style_mask", "", "must be a label image, a label such as red or 3, or none, for each style"),
+        ("style_mask", ["red", ""], "must be a label image, a label such as red or 3, or none, for each style"),
+        ("style_mask", True, "must be a label image, a label such as red or 3, or none, for each style"),
+        ("style_mask", 0.5, "must be a label image, a label such as red or 3, or none, for each style"),
+        ("style_mask", "a\nb.png", "control characters or line breaks: remove them"),
         ("gate", 2, "gate = 2.0 is out of range: it must be a number from 0"),
         ("gate", [[1]], "must be a number, a list of numbers, or text such as '1,2,3,4'"),
         ("gate", {"a": 1}, "must be a number, a list of numbers, or text such as '1,2,3,4'"),
@@ -339,8 +448,21 @@ def test_a_long_value_is_cut(tmp_path):
     assert f"value '{'x' * 76}...: must be" in message
 
 
-def test_null_masks_are_fine(tmp_path):
-    assert len(read_rows(tmp_path, [{**PLAIN, "content_mask": None}]).pairs) == 1
+@pytest.mark.parametrize("method", ["avatar", "nst"])
+def test_methods_without_masks_are_refused_with_masks(tmp_path, method):
+    remedy = f"the method {method} takes no masks: choose another, or remove the masks"
+    masked = {**PLAIN, "content_mask": "m.png"}
+    message = error_of(tmp_path, [{**masked, "method": method}])
+    assert f"row 0 (counting from 0), column content_mask, value 'm.png': {remedy}" in message
+    assert remedy in error_of(tmp_path, [PLAIN, masked], options={"method": method})
+    read_rows(tmp_path, [{**masked, "method": "wct"}, {**PLAIN, "method": method}])
+
+
+def test_a_style_mask_needs_a_place_to_resolve_to(tmp_path):
+    masked = {**PLAIN, "content_mask": "m.png", "style_mask": "ftp://host/m.png"}
+    assert "column style_mask, value 'ftp://host/m.png': 'ftp://host/m.png': ftp:// is not" in error_of(
+        tmp_path, [masked]
+    )
 
 
 def test_options_that_contradict_each_other_name_both_columns(tmp_path):

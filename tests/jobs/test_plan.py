@@ -29,6 +29,8 @@ def pair(row, **fields):
         content=f"/photos/{row}.jpg",
         styles=("/styles/a.jpg",),
         style_weights=(1.0,),
+        content_mask=None,
+        style_masks=(None,),
         resolution=512,
         style_resolution=None,
         output=None,
@@ -55,6 +57,9 @@ WORK = st.tuples(
     st.sampled_from([None, 64]),
     st.sampled_from(SETTINGS),
     st.booleans(),
+    st.sampled_from(
+        [(None, None), ("/masks/c.png", None), ("/masks/c.png", "/masks/s.png"), ("/masks/c.png", "label:3")]
+    ),
 )
 
 
@@ -69,8 +74,10 @@ def manifest_doing(works):
                 style_resolution=style_resolution,
                 settings=text,
                 output=f"own/{row}.tif" if named else None,
+                content_mask=content_mask,
+                style_masks=(style_mask,) * len(styles),
             )
-            for row, (styles, resolution, style_resolution, text, named) in enumerate(works)
+            for row, (styles, resolution, style_resolution, text, named, (content_mask, style_mask)) in enumerate(works)
         )
     )
 
@@ -113,7 +120,7 @@ def test_shards_hold_one_resolution_and_are_as_few_as_that_allows(manifest, shar
 @given(manifest=MANIFESTS)
 def test_one_style_comes_together(manifest):
     planned = [pair for shard in made(manifest, 7).iter_shards() for pair in shard.pairs]
-    groups = [(pair.resolution, pair.styles, pair.settings) for pair in planned]
+    groups = [(pair.resolution, pair.styles, pair.style_masks, pair.settings) for pair in planned]
     changes = sum(before != after for before, after in pairwise(groups))
     assert changes == len(set(groups)) - 1
 
@@ -200,8 +207,10 @@ def test_the_same_work_has_the_same_fingerprint_and_bytes(tmp_path_factory, mani
 
 def test_the_fingerprint_is_the_same_on_every_machine_and_for_good():
     """Should it have to change, PLAN_VERSION must too: jobs that were started before could not be resumed."""
-    plan = plan_of(pair(0, settings="{}"), pair(1, settings="{}", resolution=None, styles=("ä", "b"), output="c.tif"))
-    assert plan.fingerprint == "219b5470d8b64c0a24296a1d16697c6d17366a8cd2778525b2cd96fba8197814"
+    masked = pair(2, settings="{}", content_mask="/masks/c.png", style_masks=("label:3",))
+    other = pair(1, settings="{}", resolution=None, styles=("ä", "b"), style_masks=(None, None), output="c.tif")
+    plan = plan_of(pair(0, settings="{}"), other, masked)
+    assert plan.fingerprint == "aec420490063b3dd2fd8088418219ce5d3cc4fbe3a7faae1b1cdde49e8d72790"
 
 
 @pytest.mark.parametrize(
@@ -211,6 +220,9 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_for_good():
         {"content": "/photos/other.jpg"},
         {"styles": ("/styles/other.jpg",)},
         {"style_weights": (0.5,)},
+        {"content_mask": "/masks/c.png"},
+        {"style_masks": ("label:3",)},
+        {"method": "wct"},
         {"resolution": 256},
         {"resolution": None},
         {"style_resolution": 256},
@@ -349,9 +361,9 @@ def test_no_plan(store):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda store, plan: store.write("plan.json", b'{"version": 1, "fing'),
+        lambda store, plan: store.write("plan.json", b'{"version": 2, "fing'),
         lambda store, plan: store.write("plan.json", b"[]"),
-        lambda store, plan: store.write("plan.json", b'{"version": 1}'),
+        lambda store, plan: store.write("plan.json", b'{"version": 2}'),
         lambda store, plan: store.delete(plan.table_key),
         lambda store, plan: store.write(plan.table_key, b"PAR1"),
         lambda store, plan: store.write(plan.table_key, store.read(plan.table_key)[:-50]),
@@ -374,8 +386,8 @@ def test_the_pairs_of_another_plan_are_not_taken_for_its_own(store, tmp_path):
 
 def test_a_plan_of_another_version(store):
     freeze_plan(store, plan_of(pair(0)))
-    store.write("plan.json", store.read("plan.json").replace(b'"version": 1', b'"version": 99'))
-    with pytest.raises(PlanError, match="of version 99, this program reads version 1: use the program that started"):
+    store.write("plan.json", store.read("plan.json").replace(b'"version": 2', b'"version": 1'))
+    with pytest.raises(PlanError, match="of version 1, this program reads version 2: use the program that started"):
         load_plan(store)
 
 

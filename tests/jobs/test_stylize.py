@@ -13,11 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from ift import Settings
+from jobs.plan import load_plan
 from jobs.storage import open_store
 from jobs.stylize import app
-from tests.jobs.pairs import assert_whole, picture, read_run, write_manifest
+from tests.jobs.pairs import assert_whole, picture, read_run, stripes, write_manifest
 
 pytestmark = pytest.mark.slow
+
+METHOD_FLAGS = (
+    "--method", "adain", "--alpha", "0.5,0.6,0.7,0.8", "--keep-colours", "--guided-radius", 3, "--nst-steps", 7
+)  # fmt: skip
+METHOD_OPTIONS = {
+    "method": "adain", "alpha": (0.5, 0.6, 0.7, 0.8), "keep_colours": True, "guided_radius": 3, "nst_steps": 7
+}  # fmt: skip
 
 BAD_ROWS = [
     {"pair_id": "missing", "content": "nowhere.png", "style": "styles/s0.png"},
@@ -91,7 +100,7 @@ def test_a_manifest_becomes_pictures_records_timings_and_a_summary(tmp_path):
     assert other.returncode == 2 and "--output" in other.stderr and "Traceback" not in other.stderr
 
     sheets = call("sheet", "--output", output, "--to", tmp_path)
-    assert sheets.returncode == 0 and (tmp_path / "contact_sheet_artistic.png").exists()
+    assert sheets.returncode == 0 and (tmp_path / "contact_sheet_artistic_ift.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +123,36 @@ def test_what_is_no_manifest_is_refused_before_any_work(tmp_path, manifest, hint
     for hint in hints:
         assert hint in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        (["--method", "gatys"], "no method is named 'gatys': choose one of ift, wct"),
+        (["--method", "nst,ift,ift,ift"], "cannot be mixed"),
+        (
+            ["--method", "avatar"],
+            "row 0 (counting from 0), column content_mask, value 'm.png': the method avatar takes",
+        ),
+        (["--alpha", "2"], "alpha = 2.0 is out of range"),
+        (["--guided-radius", "-1"], "guided_radius = -1 is out of range"),
+        (["--nst-steps", "0"], "nst_steps = 0 is out of range"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_any_work(tmp_path, option, hint):
+    (tmp_path / "m.csv").write_text("content,style,content_mask\na.png,b.png,m.png\n")
+    arguments = ["run", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "out"), *option]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2 and hint in result.stderr
+    assert isinstance(result.exception, SystemExit) and result.stderr.startswith("error: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["status", "sheet"])
+def test_where_nothing_was_run_there_is_nothing_to_show(tmp_path, command):
+    result = CliRunner().invoke(app, [command, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 2 and "holds no plan" in result.stderr
+    assert isinstance(result.exception, SystemExit) and result.stderr.startswith("error: ")
 
 
 def test_a_killed_driver_loses_nothing_and_a_new_one_finishes(tmp_path, started):
@@ -162,19 +201,39 @@ def test_sigterm_drains_and_the_run_goes_on_later(tmp_path, started):
 
 
 def test_s3_and_local_runs_give_the_same_pictures_and_records(tmp_path, s3):
-    manifest = write_manifest(tmp_path, rows=BAD_ROWS[:1])
+    stripes(tmp_path / "masks/c.png", "#ff0000", "#0000ff")
+    stripes(tmp_path / "masks/s.png", "#0000ff", "#ff0000")
+    masked = {"content": "contents/c1.png", "style": "styles/s0.png;styles/s1.png", "content_mask": "masks/c.png"}
+    rows = [
+        *BAD_ROWS[:1],
+        {"pair_id": "masked", **masked, "style_mask": "masks/s.png;red"},
+        {"pair_id": "avatar", "content": "contents/c0.png", "style": "styles/s1.png", "method": "avatar"},
+        {"pair_id": "no_mask", **masked, "style_mask": "masks/gone.png;none"},
+    ]
+    manifest = write_manifest(tmp_path, rows=rows)
     bucket = s3.bucket()
     remote = open_store(f"s3://{bucket}/data")
-    for path in [manifest, *tmp_path.glob("contents/*"), *tmp_path.glob("styles/*")]:
+    for path in [
+        manifest,
+        *(path for folder in ("contents", "styles", "masks") for path in tmp_path.glob(f"{folder}/*")),
+    ]:
         remote.write(str(path.relative_to(tmp_path)), path.read_bytes())
-    local_run = call("run", "--manifest", manifest, "--output", tmp_path / "out", "--max-failed", 1)
+    flags = ("--max-failed", 1, *METHOD_FLAGS)
+    local_run = call("run", "--manifest", manifest, "--output", tmp_path / "out", *flags)
     remote_uri = f"s3://{bucket}/runs/one"
-    remote_run = call(
-        "run", "--manifest", f"s3://{bucket}/data/manifest.csv", "--output", remote_uri, "--max-failed", 1
-    )
+    remote_run = call("run", "--manifest", f"s3://{bucket}/data/manifest.csv", "--output", remote_uri, *flags)
     assert local_run.returncode == 0, local_run.stderr
     assert remote_run.returncode == 0, remote_run.stderr
-    records = assert_whole(tmp_path / "out", 9)
+    records = assert_whole(tmp_path / "out", 12)
+    assert [record["pair_id"] for record in records if record["status"] == "failed"] == ["missing", "no_mask"]
+    assert "masks/gone.png" in records[11]["error"]
+    assert {record["pair_id"]: record["method"] for record in records[7:11]} == {
+        "c3-s1": "adain", "missing": "adain", "masked": "adain", "avatar": "avatar"
+    }  # fmt: skip
+    for shard in load_plan(open_store(str(tmp_path / "out"))).iter_shards():
+        for pair in shard.pairs:
+            expected = Settings.from_options(**METHOD_OPTIONS | {"method": pair.method})
+            assert Settings.from_json(pair.settings) == expected
     store = open_store(remote_uri)
     theirs = [
         row for key in store.list("records/") for row in pq.read_table(pa.BufferReader(store.read(key))).to_pylist()
@@ -186,5 +245,5 @@ def test_s3_and_local_runs_give_the_same_pictures_and_records(tmp_path, s3):
         if ours["status"] == "done":
             assert store.read(ours["output"]) == (tmp_path / "out" / ours["output"]).read_bytes()
     assert s3.secret_key not in remote_run.stdout + remote_run.stderr
-    again = call("run", "--manifest", f"s3://{bucket}/data/manifest.csv", "--output", remote_uri, "--max-failed", 1)
+    again = call("run", "--manifest", f"s3://{bucket}/data/manifest.csv", "--output", remote_uri, *flags)
     assert again.returncode == 0 and "nothing to do" in again.stdout

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ift.line_search import best_step
+from ift.transformations.line_search import best_step
 
 coefficient = st.floats(-1e3, 1e3).filter(lambda c: c == 0 or abs(c) > 1e-6)
 

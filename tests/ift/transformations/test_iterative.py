@@ -6,9 +6,9 @@ import torch
 from ift.affine import AffineMap
 from ift.errors import DivergenceError
 from ift.moments import Moments, mix
-from ift.objective import objective
 from ift.settings import Settings
-from ift.transformation import transformation
+from ift.transformations.iterative import ift_map
+from ift.transformations.objective import objective
 from tests import reference
 
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512}
@@ -53,7 +53,7 @@ def test_iterates_equal_the_direct_loop(level, ratio, dtype, tolerance, solver):
     else:
         direct = reference.line_search(X, S, lambda_, 15)
     X, style = X.to(dtype), style.to(dtype)
-    A = transformation(moments(X), moments(style), level, settings).matrix[0]
+    A = ift_map(moments(X), moments(style), level, settings).matrix[0]
     # The line search's steps amplify rounding, unlike the fixed ones: only the figures of the issue are asked of both.
     assert relative(A @ X, direct) < (tolerance if solver == "fixed_step" or dtype == torch.float32 else 1e-8)
     assert relative(A @ X, X) > 0.01
@@ -68,11 +68,11 @@ def test_objective_never_rises_and_both_solvers_reach_one_minimum(solver, kappa)
     values = []
     for n_upd in (0, 1, 2, 4, 8, 16, 32, 400):
         settings = replace(PAPER, lambda_=None, strength=(kappa,) * 4, n_upd=(n_upd,) * 4, solver=solver)
-        A = transformation(content, target, 1, settings).matrix
+        A = ift_map(content, target, 1, settings).matrix
         values.append(float(objective(A, content.second_moment, target.second_moment, mu)))
     assert all(later <= earlier * (1 + 1e-12) for earlier, later in zip(values, values[1:], strict=False))
     best = replace(PAPER, lambda_=None, strength=(kappa,) * 4, n_upd=(1500,) * 4, solver="conjugate_gradient")
-    A = transformation(content, target, 1, best).matrix
+    A = ift_map(content, target, 1, best).matrix
     minimum = float(objective(A, content.second_moment, target.second_moment, mu))
     assert values[-1] <= minimum * 1.05
 
@@ -91,7 +91,7 @@ def test_large_lambda_approaches_optimal_transport():
     distances, mismatches = [], []
     for kappa in (10.0, 100.0, 1000.0):
         settings = replace(PAPER, lambda_=None, strength=(kappa,) * 4, n_upd=(500,) * 4, solver="conjugate_gradient")
-        A = transformation(content, target, 1, settings).matrix[0]
+        A = ift_map(content, target, 1, settings).matrix[0]
         distances.append(relative(A @ X, T @ X))
         mismatches.append(relative(A @ M @ A.T, S))
     assert relative(T @ X, X) > 0.25
@@ -112,7 +112,7 @@ def test_several_styles_equal_the_combined_target():
             gradient += (4 * lambda_ / n) * (F @ F.T / n - style.second_moment[0]) @ F
         F = F - eta * gradient
     settings = replace(PAPER, lambda_=(sum(lambdas),) * 4, solver="fixed_step", eta=eta)
-    A = transformation(moments(X), mix(styles, torch.tensor(lambdas)), 1, settings).matrix[0]
+    A = ift_map(moments(X), mix(styles, torch.tensor(lambdas)), 1, settings).matrix[0]
     assert relative(A @ X, F) < 1e-12
 
 
@@ -122,34 +122,34 @@ def test_a_batch_equals_its_pictures_one_by_one(centred, solver):
     contents = torch.stack([correlated(32, 90, k) * (1 + k) for k in range(3)]).reshape(3, 32, 9, 10)
     styles = torch.stack([correlated(32, 70, 20 + k) for k in range(3)]).reshape(3, 32, 7, 10)
     settings = Settings(centred=centred, solver=solver, strength=(5.0,) * 4)
-    together = transformation(Moments.of(contents), Moments.of(styles), 1, settings)(contents)
+    together = ift_map(Moments.of(contents), Moments.of(styles), 1, settings)(contents)
     for k in range(3):
         one = slice(k, k + 1)
-        alone = transformation(Moments.of(contents[one]), Moments.of(styles[one]), 1, settings)(contents[one])
+        alone = ift_map(Moments.of(contents[one]), Moments.of(styles[one]), 1, settings)(contents[one])
         torch.testing.assert_close(together[one], alone, rtol=1e-9, atol=1e-9)
 
 
 def test_content_in_its_own_style_stays_as_it_is():
     content = moments(correlated(32, 100, 1))
     for centred in (True, False):
-        affine = transformation(content, content, 1, Settings(centred=centred, strength=(100.0,) * 4))
+        affine = ift_map(content, content, 1, Settings(centred=centred, strength=(100.0,) * 4))
         torch.testing.assert_close(affine.matrix[0], torch.eye(32, dtype=torch.float64), rtol=0, atol=1e-9)
 
 
 def test_centred_form_matches_the_mean_by_its_closed_form():
     content, style = moments(correlated(32, 200, 1)), moments(correlated(32, 200, 2) * 3)
     for kappa in (0.0, 1.0, 9.0):
-        affine = transformation(content, style, 1, Settings(strength=(kappa,) * 4))
+        affine = ift_map(content, style, 1, Settings(strength=(kappa,) * 4))
         expected = (content.mean + kappa * style.mean) / (1 + kappa)
         torch.testing.assert_close(affine.of_moments(content).mean, expected)
 
 
 def test_strength_means_the_same_at_every_number_of_pixels():
     X, style = correlated(32, 100, 1), moments(correlated(32, 80, 2))
-    once, four_times = (transformation(moments(x), style, 1, Settings()).matrix for x in (X, X.repeat(1, 4)))
+    once, four_times = (ift_map(moments(x), style, 1, Settings()).matrix for x in (X, X.repeat(1, 4)))
     torch.testing.assert_close(once, four_times, rtol=1e-9, atol=1e-9)
     lambda_ = replace(PAPER, lambda_=(50.0,) * 4, solver="line_search")
-    once, four_times = (transformation(moments(x), style, 1, lambda_).matrix for x in (X, X.repeat(1, 4)))
+    once, four_times = (ift_map(moments(x), style, 1, lambda_).matrix for x in (X, X.repeat(1, 4)))
     assert relative(four_times, once) > 1e-3  # the paper's λ fades
 
 
@@ -158,16 +158,14 @@ def test_reanchoring_repeats_the_transformation_on_its_own_result():
     one = Settings(strength=(0.5,) * 4)
     F = X.reshape(1, 32, 1, 200)
     for _ in range(3):
-        F = transformation(Moments.of(F), style, 1, one)(F)
-    thrice = transformation(moments(X), style, 1, replace(one, n_iter=3, iterate="level"))
+        F = ift_map(Moments.of(F), style, 1, one)(F)
+    thrice = ift_map(moments(X), style, 1, replace(one, n_iter=3, iterate="level"))
     torch.testing.assert_close(thrice(X.reshape(1, 32, 1, 200)), F)
 
 
 def test_tolerance_stops_early_and_zero_does_not():
     X, style = correlated(32, 200, 1), moments(correlated(32, 200, 2))
-    exact, early = (
-        transformation(moments(X), style, 1, Settings(n_upd=(500,) * 4, tolerance=t)).matrix for t in (0.0, 1e-3)
-    )
+    exact, early = (ift_map(moments(X), style, 1, Settings(n_upd=(500,) * 4, tolerance=t)).matrix for t in (0.0, 1e-3))
     assert 0 < relative(early, exact) < 0.05
 
 
@@ -175,7 +173,7 @@ def test_divergence_of_the_fixed_step_is_an_error_that_names_the_remedy():
     content, style = moments(correlated(64, 100, 1)), moments(correlated(64, 100, 2) * 10)
     settings = replace(PAPER, lambda_=(1e6,) * 4, solver="fixed_step", eta=0.01)
     with pytest.raises(DivergenceError, match=r"relu2_1.*conjugate_gradient"):
-        transformation(content, style, 2, settings)
+        ift_map(content, style, 2, settings)
 
 
 EXTREMES = {
@@ -197,6 +195,6 @@ def test_degenerate_statistics_stay_finite(content, style, centred):
     for value in (1e-3, 1.0, 1e3, 1e6):
         for knob in ({"strength": (value,) * 4}, {"lambda_": (value,) * 4, "strength": None}):
             settings = replace(Settings(centred=centred, n_upd=(40,) * 4), **knob)
-            affine = transformation(Moments.of(x), Moments.of(EXTREMES[style]), 1, settings)
+            affine = ift_map(Moments.of(x), Moments.of(EXTREMES[style]), 1, settings)
             assert isinstance(affine, AffineMap)
             assert torch.isfinite(affine(x)).all()

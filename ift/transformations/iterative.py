@@ -15,19 +15,16 @@ from torch import Tensor
 
 from ift.affine import AffineMap
 from ift.errors import DivergenceError
-from ift.line_search import best_step
 from ift.moments import Moments
-from ift.objective import inner, objective
 from ift.settings import LEVELS, Settings
-
-_NOTHING = 1e-12
-"""A trace that stands for a black picture's: normalised features have a mean of 1."""
-
-_ROUNDING = 1e-6
-"""The share of a second moment below which a covariance is rounding; the faintest real pictures have 4e-5."""
+from ift.transformations.line_search import best_step
+from ift.transformations.objective import inner, objective
+from ift.transformations.rounding import is_flat, natural_scale
 
 
-def transformation(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
+def ift_map(
+    content: Moments, style: Moments, level: int, settings: Settings, pixels: Tensor | None = None
+) -> AffineMap:
     """The map that `settings` asks for at one level.
 
     Args:
@@ -35,27 +32,30 @@ def transformation(content: Moments, style: Moments, level: int, settings: Setti
         style: moments of the style target, batch B or 1.
         level: N, 1 to 4.
         settings: strength or λ, updates, solver, centring; with `iterate="level"` also n_iter.
+        pixels: (B,) the n of λ/n; the content's count if not given. A region of a picture takes the whole picture's,
+            which scales the paper's λ by the region's share, λ_r = λ·n_r/n, as the authors' code does.
 
     Raises:
         DivergenceError: the fixed step did not lower the objective.
     """
     update = _centred if settings.centred else _raw
-    step = total = update(content, style, level, settings)
+    pixels = content.count if pixels is None else pixels
+    step = total = update(content, style, pixels, level, settings)
     for _ in range(settings.n_iter - 1 if settings.iterate == "level" else 0):
         content = step.of_moments(content)
-        step = update(content, style, level, settings)
+        step = update(content, style, pixels, level, settings)
         total = step.after(total)
     return total
 
 
-def _raw(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
+def _raw(content: Moments, style: Moments, pixels: Tensor, level: int, settings: Settings) -> AffineMap:
     """The paper's form: second moments about zero, F = A X."""
     moment = content.second_moment
-    mu = _penalty(content, _scale(content, style, moment), level, settings)
+    mu = _penalty(pixels, natural_scale(content, style, moment), level, settings)
     return AffineMap(_solve(moment, style.second_moment, mu, level, settings))
 
 
-def _centred(content: Moments, style: Moments, level: int, settings: Settings) -> AffineMap:
+def _centred(content: Moments, style: Moments, pixels: Tensor, level: int, settings: Settings) -> AffineMap:
     """The mean apart from the rest: F = A (X − μ_c) + m, with A from the covariances and m between the means.
 
     About nine tenths of a second moment is the mean direction, which hides the others: on contents that lack what
@@ -63,38 +63,27 @@ def _centred(content: Moments, style: Moments, level: int, settings: Settings) -
     m minimises ‖m − μ_c‖² + κ‖m − μ_s‖².
     """
     # A picture of one colour: what is left is rounding, and A would blow it up a thousandfold.
-    flat = _trace(content.covariance) <= _ROUNDING * _trace(content.second_moment)
-    covariance = content.covariance.masked_fill(flat.reshape(-1, 1, 1), 0)
-    scale = _scale(content, style, covariance)
-    mu = _penalty(content, scale, level, settings)
+    covariance = content.covariance.masked_fill(is_flat(content).reshape(-1, 1, 1), 0)
+    scale = natural_scale(content, style, covariance)
+    mu = _penalty(pixels, scale, level, settings)
     a = _solve(covariance, style.covariance, mu, level, settings)
     kappa = mu.squeeze(-1) * scale.unsqueeze(-1)
     mean = content.mean + kappa / (1 + kappa) * (style.mean - content.mean)
     return AffineMap(a, mean - (a @ content.mean.unsqueeze(-1)).squeeze(-1))
 
 
-def _penalty(content: Moments, scale: Tensor, level: int, settings: Settings) -> Tensor:
+def _penalty(pixels: Tensor, scale: Tensor, level: int, settings: Settings) -> Tensor:
     """μ = λ/n as (B, 1, 1): from the paper's λ, or from κ by λ = κ·n/g with g the trace of the moment to be changed.
 
     The content term of eq. 1 grows with n and the style term does not, so a fixed λ fades as the resolution
     grows; κ does not. The trace is the natural scale (of a raw moment, its top eigenvalue is about 90 %).
     """
     if settings.lambda_ is not None:
-        mu = settings.lambda_[level - 1] / content.count
+        mu = settings.lambda_[level - 1] / pixels
     else:
         assert settings.strength is not None
         mu = settings.strength[level - 1] / scale.double()
     return mu.to(scale.dtype).reshape(-1, 1, 1)
-
-
-def _scale(content: Moments, style: Moments, moment: Tensor) -> Tensor:
-    """(B,) tr `moment`, but never so much smaller than the second moments that it is their rounding noise."""
-    floors = 1e-4 * _trace(content.second_moment), 1e-6 * _trace(style.second_moment)
-    return torch.maximum(_trace(moment), torch.maximum(*floors)).clamp_min(_NOTHING)
-
-
-def _trace(matrix: Tensor) -> Tensor:
-    return matrix.diagonal(dim1=-1, dim2=-2).sum(-1)
 
 
 def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Settings) -> Tensor:

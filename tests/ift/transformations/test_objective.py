@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ift.moments import Moments
-from ift.objective import gradient, objective
+from ift.transformations.objective import gradient, objective
 from tests import reference
 
 problems = st.tuples(st.integers(1, 6), st.integers(1, 12), st.floats(1e-3, 1e3), st.integers(0, 999))
