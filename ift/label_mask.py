@@ -54,9 +54,9 @@ _LABEL_PALETTES = {
 _LOSSY = ("JPEG", "WEBP", "AVIF", "JPEG2000")  # the last three may be lossless, but do not say so
 _LEAST_SHARE = 0.0005
 _PURE = 3 * 16**2  # squared distance; noise of compression in flat areas stays below it
-_STEADY = 40  # within a square, of 255; slopes of soft edges are steeper
-_SQUARE = 0.002  # of the longer side
-_LARGE = 6  # squares
+_STEADY = 40  # of 255: the most that a channel changes in a small square; soft edges are steeper
+_SMALL = 0.002  # radius of a small square, of the longer side
+_LARGE = 6  # times that: a large square
 
 
 _Labels = tuple[np.ndarray, np.ndarray | None]
@@ -254,11 +254,11 @@ def _repair(labels: np.ndarray, steady: np.ndarray | None) -> np.ndarray:
 
 def _radius(labels: np.ndarray) -> int:
     """Of the small square: the longer the sides, the wider the edges of a mask that was enlarged."""
-    return max(1, round(_SQUARE * max(labels.shape)))
+    return max(1, round(_SMALL * float(max(labels.shape))))
 
 
 def _in_squares(labels: np.ndarray, steady: np.ndarray, radius: int) -> np.ndarray:
-    small = _spread(_is_constant(labels, radius) & steady, radius, np.maximum)
+    small = _spread(_is_constant(labels, radius), radius, np.maximum)
     large = _spread(_is_constant(labels, _LARGE * radius), _LARGE * radius, np.maximum)
     both: np.ndarray = small | large
     return both

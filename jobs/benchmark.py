@@ -1,4 +1,4 @@
-"""What the C×C form of the transformation saves over the published loop on features, as ratios in one run."""
+"""Measurements on the machine at hand, as ratios in one run: the transformation's two forms, and the methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ift import Settings, Stylizer
 from ift.moments import Moments
-from ift.settings import LEVELS
+from ift.settings import LEVELS, METHODS
+from ift.stopwatch import Stopwatch
 from ift.transformations.iterative import ift_map
 from jobs.demo.styles import STYLES
 
@@ -25,16 +26,18 @@ ETA = 0.01
 """λ and η at which the published loop does not diverge; how long an update takes does not depend on them."""
 
 
-def main(
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.command()
+def transform(
     resolution: Annotated[int, typer.Option(help="Side of the square picture in pixels, a multiple of 8.")] = 1024,
     repetitions: Annotated[int, typer.Option(help="Alternations; medians are printed.")] = 5,
 ) -> None:
     """Times 15 updates at each level, by the published loop and in C×C space, on the same features."""
     model = Stylizer.from_pretrained(dtype=torch.float32)
     settings = Settings(strength=None, lambda_=(LAMBDA,) * 4, solver="fixed_step", eta=ETA, centred=False)
-    content, style = (
-        torch.from_numpy(STYLES[name](resolution)).permute(2, 0, 1).float() / 255 for name in ("blue_hour", "starry")
-    )
+    content, style = (_painted(name, resolution) for name in ("blue_hour", "starry"))
     target = model.style(style)
     table = Table(title=f"{N_UPD} updates at {resolution}×{resolution}, float32, {torch.get_num_threads()} CPU threads")
     for column in ("level", "loop on features, s", "C×C, s", "ratio", "relative difference"):
@@ -57,6 +60,43 @@ def main(
     table.add_section()
     table.add_row("all", f"{sums[0]:.3f}", f"{sums[1]:.3f}", f"{sums[0] / sums[1]:.1f}", "")
     Console().print(table)
+
+
+@app.command()
+def methods(
+    resolution: Annotated[int, typer.Option(help="Side of the square picture in pixels.")] = 512,
+    repetitions: Annotated[int, typer.Option(help="Alternations; medians are printed.")] = 5,
+    nst_steps: Annotated[int, typer.Option(help="Steps of NST, which is timed once; 0 to leave it out.")] = 5,
+) -> None:
+    """Times the stylization of a picture by every method, its style known, as ratios to IFT."""
+    model = Stylizer.from_pretrained()
+    content, picture = (_painted(name, resolution) for name in ("blue_hour", "starry"))
+    style = model.style(picture, patches=True)
+    clocks = {name: Stopwatch(model.device) for name in METHODS if name != "nst"}
+    totals: dict[str, list[float]] = {name: [] for name in clocks}
+    for repetition in range(repetitions + 1):
+        for name, clock in clocks.items():
+            started = time.perf_counter()
+            model.stylize(content, style, method=name, stopwatch=clock if repetition else None)
+            totals[name].append(time.perf_counter() - started)
+    seconds = {name: statistics.median(times[1:]) for name, times in totals.items()}
+    if nst_steps:
+        started = time.perf_counter()
+        model.stylize(content, style, method="nst", nst_steps=nst_steps)
+        seconds["nst"] = time.perf_counter() - started
+    table = Table(title=f"{resolution}×{resolution}, {model.dtype}, {torch.get_num_threads()} CPU threads")
+    for column in ("method", "picture, s", "ratio to ift", "transformation, s", "ratio to ift"):
+        table.add_column(column, justify="right")
+    inside = {name: clock.seconds["transform"] / repetitions for name, clock in clocks.items()}
+    for name, total in seconds.items():
+        label = f"nst, {nst_steps} steps" if name == "nst" else name
+        within = [f"{inside[name]:.3f}", f"{inside[name] / inside['ift']:.2f}"] if name in inside else ["", ""]
+        table.add_row(label, f"{total:.3f}", f"{total / seconds['ift']:.2f}", *within)
+    Console().print(table)
+
+
+def _painted(name: str, size: int) -> Tensor:
+    return torch.from_numpy(STYLES[name](size)).permute(2, 0, 1).float() / 255
 
 
 def _published_loop(features: Tensor, style: Tensor) -> Tensor:
@@ -84,4 +124,4 @@ def _relative(a: Tensor, b: Tensor) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

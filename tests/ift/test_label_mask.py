@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageFilter
 from torch.nn import functional
 
 from ift.errors import ImageError, SettingsError
-from ift.label_mask import NAMED_COLOURS, _take_nearest, decode_labels, fit_labels, label_of, load_labels
+from ift.label_mask import NAMED_COLOURS, _spread, _take_nearest, decode_labels, fit_labels, label_of, load_labels
 
 RGB = {
     "black": (0, 0, 0),
@@ -216,7 +216,7 @@ def test_palettes_that_strayed_from_the_named_colours_are_colours():
 
 def test_soft_edges_in_a_palette_are_no_labels():
     image = softened(200, 260, COLOURFUL).quantize(64)
-    assert_within(decoded(encoded(image)), scene(200, 260, COLOURFUL), 2)
+    assert_within(decoded(encoded(image)), scene(200, 260, COLOURFUL), 3)
 
 
 # --- repair ----------------------------------------------------------------------------------------
@@ -248,13 +248,30 @@ def test_soft_edges_of_labels_are_repaired():
     assert_within(decoded(encoded(image)), expected, 3)
 
 
-@pytest.mark.parametrize("radius", [2, 10])
-def test_blurred_grey_files_are_black_and_white(radius):
-    labels = np.where(np.isin(scene(300, 400, MONOCHROME), (0, 128)), 0, 255)
+@pytest.mark.parametrize("radius", [1, 2, 4])
+def test_blurred_black_and_white_stays_black_and_white(radius):
+    labels = np.where(scene(300, 400, MONOCHROME) == 255, 255, 0)
     image = Image.fromarray(labels.astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
-    threshold = np.where(np.asarray(image) > 127, 255, 0)
-    assert (decoded(encoded(image)) != threshold).mean() < 0.005 * radius
-    assert set(np.unique(decoded(encoded(image)))) <= {0, 128, 255}
+    for picture in (image, image.convert("RGB")):
+        assert_within(decoded(encoded(picture)), np.where(np.asarray(image) > 127, 255, 0), 2)
+
+
+def test_soft_mattes_do_not_turn_into_hundreds_of_labels():
+    image = Image.fromarray(scene(300, 400, MONOCHROME).astype(np.uint8)).filter(ImageFilter.GaussianBlur(12))
+    assert set(np.unique(decoded(encoded(image)))) == {0, 128, 255}
+
+
+def test_masks_enlarged_24_fold_have_no_grey_between_their_colours():
+    small = Image.fromarray(coloured(scene(64, 84, COLOURFUL)))
+    labels = decoded(encoded(small.resize((84 * 24, 64 * 24), Image.Resampling.BILINEAR)))
+    assert set(np.unique(labels)) == {NAMED_COLOURS[name] for name in COLOURFUL}
+
+
+def test_noisy_regions_keep_their_label():
+    labels = blocks(300, 400, [0, 255, 256], side=100)
+    dirt = np.random.default_rng(0).integers(0, 60, (300, 400, 3), dtype=np.uint8)
+    picture = np.where((labels == 255)[..., None], 255 - dirt, coloured(labels))
+    assert_within(decoded(encoded(picture)), labels, 1)
 
 
 @pytest.mark.parametrize("names", [COLOURFUL, MONOCHROME])
@@ -263,7 +280,9 @@ def test_blurred_grey_files_are_black_and_white(radius):
 def test_compressed_masks_are_repaired(names, quality, format):
     size = (350, 500)
     data = encoded(softened(*size, names), format, quality=quality)
-    assert_within(decoded(data), scene(*size, names), 2)
+    actual, expected = decoded(data), scene(*size, names)
+    assert_within(actual, expected, 4)  # in cusps
+    assert (actual != expected).mean() < 0.004
 
 
 def test_lossy_grey_files_are_black_grey_and_white():
@@ -320,6 +339,20 @@ def test_a_mask_where_nothing_can_be_trusted_is_quantised_only():
     labels = np.array([0, 255, 256, 259, 260])[(x + 2 * y) % 5]  # no two neighbours are alike
     dirty = np.where(coloured(labels) == 0, 60, 200).astype(np.uint8)
     np.testing.assert_array_equal(decoded(encoded(dirty)), labels)
+
+
+@given(st.integers(1, 15), st.integers(1, 15), st.integers(0, 20), st.integers(0, 999))
+def test_extremes_over_squares(height, width, radius, seed):
+    values = np.random.default_rng(seed).permutation(height * width).reshape(height, width)
+    for choose in (np.maximum, np.minimum):
+        expected = [
+            [
+                choose.reduce(values[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1], None)
+                for x in range(width)
+            ]
+            for y in range(height)
+        ]
+        np.testing.assert_array_equal(_spread(values, radius, choose), expected)
 
 
 @settings(deadline=None)

@@ -11,7 +11,7 @@ from ift.errors import SettingsError
 from ift.settings import LEVELS, OPTIONS, PRESETS, Settings
 
 PER_LEVEL = ("strength", "lambda_", "n_upd")
-NUMBERS = (*PER_LEVEL, "eta", "tolerance", "n_iter", "gate")
+NUMBERS = (*PER_LEVEL, "eta", "tolerance", "n_iter", "gate", "nst_steps", "guided_radius")
 
 
 def per_level(number):
@@ -23,6 +23,10 @@ def not_negative(most, **bounds):
 
 
 VALUES = {
+    "method": st.sampled_from(
+        ["ift", "wct", "ost", "adain", "avatar", "nst", "wct,ift,ost,adain", "ift,ift,wct,avatar"]
+    ),
+    "alpha": per_level(not_negative(1)),
     "strength": per_level(not_negative(1e9)),
     "lambda_": per_level(not_negative(1e9)),
     "n_upd": per_level(st.integers(0, 100_000)),
@@ -35,6 +39,9 @@ VALUES = {
     "gate": not_negative(1),
     "direction": st.sampled_from(["coarse_to_fine", "fine_to_coarse"]),
     "form": st.sampled_from(["single_pass", "cascade"]),
+    "nst_steps": st.integers(1, 100_000),
+    "keep_colours": st.booleans(),
+    "guided_radius": st.integers(0, 10_000),
 }
 SOME = st.fixed_dictionaries({}, optional=VALUES).filter(lambda options: not {"strength", "lambda_"} <= set(options))
 
@@ -106,7 +113,16 @@ FOUR = "give one number, or four for relu1_1, relu2_1, relu3_1, relu4_1"
     [
         ({"preset": "cubist"}, "no preset is named 'cubist': choose one of artistic, photo"),
         ({"preset": ["photo"]}, "no preset is named ['photo']: choose one of artistic, photo"),
-        ({"stength": 1, "alpha": 2}, "unknown option alpha, stength: the options are strength, lambda_, n_upd"),
+        ({"stength": 1, "beta": 2}, "unknown option beta, stength: the options are method, alpha, strength, lambda_"),
+        ({"method": "neural"}, "no method is named 'neural': choose one of ift, wct, ost, adain, avatar, nst"),
+        ({"method": "ift,wct"}, "method = 'ift,wct': give one name, or four for relu1_1, relu2_1, relu3_1, relu4_1"),
+        ({"method": 3}, "method = 3: give one name, or four"),
+        ({"method": "nst,nst,nst,ift"}, "nst works on pixels, not level by level: it cannot be mixed"),
+        ({"method": "avatar,ift,ift,ift"}, "avatar matches patches at relu4_1 only: give it last"),
+        ({"alpha": 1.5}, "alpha = 1.5 is out of range: it must be a number from 0 (content) to 1"),
+        ({"keep_colours": "maybe"}, "keep_colours = 'maybe': it must be true or false"),
+        ({"nst_steps": 0}, "nst_steps = 0 is out of range: it must be a whole number from 1"),
+        ({"guided_radius": 2.5}, "guided_radius = 2.5 is not a whole number"),
         ({"strength": "much"}, f"strength = 'much' is not a number: {FOUR}"),
         ({"strength": ""}, f"strength = '' is not a number: {FOUR}"),
         ({"strength": "1,,1,1"}, f"strength = '1,,1,1' is not a number: {FOUR}"),
@@ -211,3 +227,19 @@ def test_different_settings_have_different_text(options, others):
 def test_settings_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         PRESETS["photo"].gate = 0.5
+
+
+def test_one_name_of_a_method_is_meant_as_its_authors_do():
+    assert Settings.from_options(method="avatar").method == ("adain", "adain", "adain", "avatar")
+    assert Settings.from_options(method="ift,ift,wct,wct").method == ("ift", "ift", "wct", "wct")
+    assert Settings.from_options(method=["ost"] * 4) == Settings.from_options(method="ost")
+
+
+@pytest.mark.parametrize("name", ["ift", "wct", "ost", "adain", "avatar", "nst", "ift,ift,wct,avatar"])
+def test_the_name_of_a_method_is_what_was_given(name):
+    assert Settings.from_options(method=name).method_name == name
+
+
+def test_a_level_is_left_by_what_its_method_asks_for():
+    settings = Settings(method="ift,wct,ift,adain", n_upd=(0, 0, 5, 5), alpha=(0, 1, 0, 0))
+    assert [settings.leaves(level) for level in (1, 2, 3, 4)] == [True, False, False, True]
