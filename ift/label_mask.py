@@ -258,7 +258,7 @@ def _radius(labels: np.ndarray) -> int:
 
 
 def _in_squares(labels: np.ndarray, steady: np.ndarray, radius: int) -> np.ndarray:
-    small = _spread(_is_constant(labels, radius), radius, np.maximum)
+    small = _spread(_is_constant(labels, radius) & steady, radius, np.maximum)
     large = _spread(_is_constant(labels, _LARGE * radius), _LARGE * radius, np.maximum)
     both: np.ndarray = small | large
     return both

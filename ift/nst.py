@@ -17,7 +17,7 @@ from ift.moments import Moments
 _LEVELS = 4
 
 _MEMORY = 10
-"""Steps that L-BFGS remembers; 20 or 50 lower the loss no faster."""
+"""Steps that L-BFGS remembers; 20 or 50 end 1 % lower at best."""
 
 _FIRST_MOVE = 0.01
 """Root mean square of the pixels' change in the first step, when nothing is known of the curvature."""
@@ -38,8 +38,8 @@ Progress = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Target:
-    """What all styles together ask for at one level: Σ_k λ_k‖G − S_k‖² = weight·‖G − moment‖² + constant.
+class StyleTerm:
+    """The term of all styles together at one level: Σ_k λ_k‖G − S_k‖² = weight·‖G − moment‖² + constant.
 
     Attributes:
         weight: Λ = Σ_k λ_k.
@@ -52,11 +52,11 @@ class Target:
     constant: float
 
     @classmethod
-    def of(cls, styles: Sequence[Moments], lambda_: Tensor) -> Target:
-        """The target of K styles, each a batch of one, at one level.
+    def of(cls, styles: Sequence[Moments], lambda_: Tensor) -> StyleTerm:
+        """The term of K styles, each a batch of one.
 
         Args:
-            styles: their moments.
+            styles: their moments at one level.
             lambda_: (K,) λ_k, 0 or more.
         """
         moments = torch.cat([style.second_moment for style in styles]).double()
@@ -106,34 +106,33 @@ def nst(
         start = content.to(dtype).clamp(0, 1).contiguous(memory_format=torch.channels_last)
         content_features = _features(network, start)[-1]
         levels = zip(zip(*styles, strict=True), lambda_.mT, strict=True)
-        targets = [Target.of(moments, weights) for moments, weights in levels]
+        terms = [StyleTerm.of(moments, weights) for moments, weights in levels]
 
-        def evaluate(image: Tensor) -> _Point:
+        def evaluate(image: Tensor) -> Point:
             with torch.enable_grad():
                 image = image.detach().requires_grad_()
-                value = loss(network, image, content_features, targets)
+                value = loss(network, image, content_features, terms)
                 (gradient,) = torch.autograd.grad(value, image)
-            return _Point(image.detach(), float(value), gradient)
+            return Point(image.detach(), float(value), gradient)
 
-        return _minimise(evaluate, start, steps, progress)
+        return minimise(evaluate, start, steps, progress)
 
 
-def loss(encoder: Encoder, image: Tensor, content_features: Tensor, targets: Sequence[Target]) -> Tensor:
+def loss(encoder: Encoder, image: Tensor, content_features: Tensor, terms: Sequence[StyleTerm]) -> Tensor:
     """Eq. 29: ‖F_4(I) − F_4,c‖² + Σ_N Σ_k λ_N^k ‖F_N(I) F_N(I)ᵀ/n_N − S_N^k‖², scalar, float64.
 
     Args:
         encoder: in the precision of `image`.
         image: (1, 3, H, W), I.
         content_features: (1, 512, H/8, W/8), F_4,c.
-        targets: what the styles ask for at relu1_1 … relu4_1.
+        terms: those of the styles at relu1_1 … relu4_1.
     """
     features = _features(encoder, image)
     total = (features[-1] - content_features).square().sum(dtype=torch.float64)
-    for x, target in zip(features, targets, strict=True):
-        if target.weight > 0:
-            pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-            gap = pixels.mT @ pixels / len(pixels) - target.moment
-            total = total + target.weight * gap.square().sum() + target.constant
+    for x, term in zip(features, terms, strict=True):
+        pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+        gap = pixels.mT @ pixels / len(pixels) - term.moment
+        total = total + term.weight * gap.square().sum() + term.constant
     return total
 
 
@@ -168,21 +167,28 @@ def _features(encoder: Encoder, image: Tensor) -> list[Tensor]:
 
 
 @dataclass(frozen=True)
-class _Point:
-    """A picture with its loss and the loss's gradient."""
+class Point:
+    """A picture with its loss and the gradient of that."""
 
     image: Tensor
     value: float
     gradient: Tensor
 
 
-Evaluate = Callable[[Tensor], _Point]
+Evaluate = Callable[[Tensor], Point]
 
 
-def _minimise(evaluate: Evaluate, start: Tensor, steps: int, progress: Progress | None) -> Tensor:
-    """Projected L-BFGS: the picture within [0, 1] of least loss (Bertsekas, SIAM J. Control Optim. 20, 1982).
+def minimise(evaluate: Evaluate, start: Tensor, steps: int, progress: Progress | None = None) -> Tensor:
+    """The picture within [0, 1] of least loss, by projected L-BFGS (Bertsekas, SIAM J. Control Optim. 20, 1982).
 
-    Nearly every step costs one evaluation, and the loss falls in every one.
+    Nearly every step costs one evaluation. Where none lowers the loss, or all give NaN, the best picture so far is
+    the result.
+
+    Args:
+        evaluate: from a picture to its loss and gradient.
+        start: within [0, 1].
+        steps: as for `nst`.
+        progress: as for `nst`.
     """
     point = evaluate(start)
     pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=_MEMORY)
@@ -199,7 +205,7 @@ def _minimise(evaluate: Evaluate, start: Tensor, steps: int, progress: Progress 
     return point.image
 
 
-def _direction(point: _Point, pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+def _direction(point: Point, pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     """Minus the gradient times the inverse Hessian that the last steps tell of, by the two-loop recursion.
 
     Pixels at a bound that the gradient drives out of the range are left out of it all.
@@ -227,7 +233,7 @@ def _direction(point: _Point, pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     return direction
 
 
-def _search(evaluate: Evaluate, point: _Point, direction: Tensor) -> _Point | None:
+def _search(evaluate: Evaluate, point: Point, direction: Tensor) -> Point | None:
     """A point on the path along `direction`, cut off at the bounds, of sufficiently less loss; None if none is found.
 
     A loss that is not finite is none.
@@ -249,5 +255,5 @@ def _search(evaluate: Evaluate, point: _Point, direction: Tensor) -> _Point | No
 
 
 def _inner(a: Tensor, b: Tensor) -> float:
-    """⟨a, b⟩, summed in float64."""
-    return float((a * b).sum(dtype=torch.float64))
+    """⟨a, b⟩ in float64, where no gradient is too large or too small to be squared."""
+    return float((a.double() * b.double()).sum())

@@ -17,6 +17,9 @@ LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 METHODS = ("ift", "wct", "ost", "adain", "avatar", "nst")
 """Avatar-Net's patches at relu4_1 go with AdaIN below it; NST (eq. 29) works on pixels, hence at all levels at once."""
 
+WITHOUT_MASKS = ("avatar", "nst")
+"""Methods that are no map of single features, so that regions cannot have theirs."""
+
 Solver = Literal["conjugate_gradient", "line_search", "fixed_step"]
 Direction = Literal["coarse_to_fine", "fine_to_coarse"]
 Form = Literal["single_pass", "cascade"]
@@ -178,7 +181,7 @@ def _by_name(method: str) -> tuple[str, ...]:
 
 
 def _methods(value: Any) -> tuple[str, ...]:
-    parts = tuple(value.split(",")) if isinstance(value, str) else value
+    parts = tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or len(parts) not in (1, len(LEVELS)):
         raise SettingsError(f"method = {value!r}: give one name, or four for {', '.join(LEVELS)}")
     unknown = [part for part in parts if part not in METHODS]

@@ -19,7 +19,7 @@ from ift.moments import Moments
 from ift.nst import natural_lambda, nst
 from ift.padding import crop, pad_to_multiple
 from ift.regions import Regions
-from ift.settings import LEVELS, Settings
+from ift.settings import LEVELS, WITHOUT_MASKS, Settings
 from ift.stopwatch import Stopwatch
 from ift.style import Style, StylePicture, Target, mix_styles
 from ift.transformations import transformation
@@ -210,9 +210,9 @@ class _Run:
         self.model, self.styles, self.settings, self.stopwatch = model, styles, settings, stopwatch
         self.regions, self.progress = regions, progress
         if regions:
-            masked = ("avatar", "nst")
             _require(
-                not set(masked) & set(settings.method), f"{' and '.join(masked)} take no masks: choose another method"
+                not set(WITHOUT_MASKS) & set(settings.method),
+                f"{' and '.join(WITHOUT_MASKS)} take no masks: choose another method",
             )
             self.target, self.labels = Target.of_regions(styles[0], regions.areas)
         else:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import torch
 import typer
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -82,7 +82,7 @@ def _compare(
     sheet = contact_sheet(
         f"Two styles in one picture: {title}",
         [(path.stem, _image(load_image(path, resolution))) for path in contents],
-        [(name, None) for name in methods],
+        [(name, _halves(*(_image(load_image(path, resolution)) for path in paths))) for name in methods],
         {key: _image(result) for key, result in results.items()},
     )
     sheet.save(output / f"{paths[0].stem}_{paths[1].stem}.png")
@@ -121,6 +121,15 @@ def _image(picture: Tensor) -> Image.Image:
 
     image: Image.Image = to_pil_image(picture.cpu())
     return image
+
+
+def _halves(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two pictures side by side in one square."""
+    side = min(*left.size, *right.size)
+    square = Image.new("RGB", (side, side))
+    for index, picture in enumerate((left, right)):
+        square.paste(ImageOps.fit(picture, (side // 2, side)), (index * side // 2, 0))
+    return square
 
 
 def _show(rows: list[dict[str, object]], methods: list[str]) -> None:

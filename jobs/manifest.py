@@ -24,7 +24,7 @@ import pyarrow.parquet
 
 from ift.errors import SettingsError
 from ift.label_mask import is_label, label_of
-from ift.settings import OPTIONS, PRESETS, Settings
+from ift.settings import OPTIONS, PRESETS, WITHOUT_MASKS, Settings
 from jobs.errors import ManifestError, StorageError
 from jobs.storage import check_key, read_uri, resolve_uri
 from jobs.storage.uris import local_path, scheme, split_s3
@@ -44,7 +44,6 @@ LABEL = "label:"
 _Mask = int | str | None
 """Of a style: the label of the whole picture, a reference to a label image, or None: the style of every label."""
 
-_WITHOUT_MASKS = ("avatar", "nst")
 _LISTS = ("style", "style_weight", "style_mask")
 _ALIASES = {"lambda": "lambda_"}
 _ALTERNATIVES = {"strength": "lambda_", "lambda_": "strength"}
@@ -485,7 +484,7 @@ class _PairMaker:
         """The pair of a row; `_RowError` if there cannot be one."""
         weights, masks = _shares(row), _masks(row)
         settings, text = self._settings_of(row)
-        if row.content_mask is not None and set(_WITHOUT_MASKS) & set(settings.method):
+        if row.content_mask is not None and set(WITHOUT_MASKS) & set(settings.method):
             reason = f"the method {settings.method_name} takes no masks: choose another, or remove the masks"
             raise _RowError("content_mask", row.content_mask, reason)
         content = self._resolve("content", row.content)

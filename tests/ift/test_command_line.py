@@ -137,3 +137,54 @@ def test_as_a_process(folder):
     failed = run("-o", "out.bmp")
     assert (failed.returncode, failed.stdout) == (2, "")
     assert failed.stderr == "error: out.bmp: the suffix must be one of .jpg .jpeg .png .webp .tif .tiff\n"
+
+
+def mask(path, *colours):
+    """Vertical stripes of colours, 60×40."""
+    picture = Image.new("RGB", (60, 40))
+    width = 60 // len(colours)
+    for index, colour_ in enumerate(colours):
+        picture.paste(colour_, (index * width, 0, (index + 1) * width, 40))
+    picture.save(path)
+
+
+@pytest.mark.parametrize("method", ["wct", "ost", "adain", "avatar", "wct,ift,adain,avatar", "nst"])
+def test_every_method_makes_a_picture_of_its_own(command, folder, method):
+    steps = ("--nst-steps", "2", "--n-upd", "2")
+    assert command("content.png", "red.png", "-o", "ift.png", *steps).exit_code == 0
+    result = command("content.png", "red.png", "blue.png", "-o", "out.png", "--method", method, *steps)
+    assert result.exit_code == 0, result.output
+    assert (folder / "out.png").read_bytes() != (folder / "ift.png").read_bytes()
+
+
+def test_each_region_takes_the_style_of_its_label(command, folder):
+    mask(folder / "halves.png", "black", "white")
+    result = command(
+        *("content.png", "red.png", "blue.png", "-o", "out.png", "--content-mask", "halves.png"),
+        *("--style-mask", "black", "--style-mask", "255", "--resolution", "0"),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    with Image.open(folder / "out.png") as image:
+        left, right = image.crop((0, 0, 20, 40)), image.crop((40, 0, 60, 40))
+        left.save(folder / "left.png")
+        right.save(folder / "right.png")
+    (red_left, blue_left), (red_right, blue_right) = colour(folder / "left.png"), colour(folder / "right.png")
+    assert red_left > blue_left + 30
+    assert blue_right > red_right + 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--method", "neural"), "no method is named 'neural': choose one of ift, wct"),
+        (("--content-mask", "no.png"), "no.png does not exist"),
+        (("--style-mask", "red", "--style-mask", "blue"), "2 --style-mask for 1 styles: give one for each"),
+        (("--content-mask", "halves.png", "--method", "nst"), "take no masks"),
+    ],
+)
+def test_mistakes_with_methods_and_masks_are_named(command, folder, arguments, message):
+    mask(folder / "halves.png", "black", "white")
+    result = command("content.png", "red.png", "-o", "out.png", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (folder / "out.png").exists()

@@ -93,9 +93,9 @@ def test_next_to_nothing_becomes_black_or_white():
     peaks = (noise(1, 1, 96, 128, seed=1).expand(1, 3, 96, 128) - 0.85).relu() * 3
     for result in (0.3 + peaks, 0.7 - peaks):
         lightness = oklab(with_colours_of(result, content))[..., 0]
-        assert (lightness < 0.01).mean() < 0.021
-        assert (lightness > 0.99).mean() < 0.021
-        assert lightness.std() > 1.2 * oklab(result)[..., 0].std()
+        assert (lightness < 0.01).mean() < 0.03
+        assert (lightness > 0.99).mean() < 0.03
+        assert lightness.std() > oklab(result)[..., 0].std()
 
 
 def test_strokes_on_a_calm_content_stay(flower):
