@@ -20,6 +20,7 @@ from ift import Style, Stylizer, load_image, mix_styles
 from ift.moments import Moments, mix
 from ift.settings import METHODS
 from jobs.contact_sheet import contact_sheet
+from jobs.demo.__main__ import pictures_in
 from jobs.demo.contents import write_contents
 from jobs.demo.styles import write_styles
 from jobs.stylize import mistakes_as_exit_code
@@ -45,8 +46,8 @@ def main(
     """
     output.mkdir(parents=True, exist_ok=True)
     with mistakes_as_exit_code():
-        contents = sorted(content.glob("*")) if content else write_contents(output / "inputs")
-        paths = sorted(style.glob("*")) if style else write_styles(output / "inputs" / "styles")
+        contents = pictures_in(content) if content else write_contents(output / "inputs")
+        paths = pictures_in(style) if style else write_styles(output / "inputs" / "styles")
         pairs = _pairs(paths) if style else [tuple(_named(paths, name) for name in pair) for pair in STYLE_PAIRS]
         model = Stylizer.from_pretrained()
         methods = [name for name in METHODS if name != SLOW or nst_steps]

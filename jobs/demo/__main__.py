@@ -33,8 +33,8 @@ def main(
     manifest = output / "manifest.csv"
     painted = manifest.exists()
     with mistakes_as_exit_code():
-        contents = _pictures(content) if content else _ours(output / "contents", write_contents, painted)
-        styles = _pictures(style) if style else _ours(output / "styles", write_styles, painted)
+        contents = pictures_in(content) if content else _ours(output / "contents", write_contents, painted)
+        styles = pictures_in(style) if style else _ours(output / "styles", write_styles, painted)
     with manifest.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["content", "style", "preset", "pair_id"])
@@ -59,7 +59,12 @@ def _ours(folder: Path, write: Callable[[Path], list[Path]], painted: bool) -> l
     return sorted(folder.glob("*.jpg") if painted and folder.exists() else write(folder))
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder, sorted.
+
+    Raises:
+        JobError: there are none.
+    """
     found = sorted(path.absolute() for path in folder.glob("*") if path.suffix.lower() in PICTURES)
     if not found:
         raise JobError(f"{folder} has no pictures: name a folder with {', '.join(PICTURES)} files")
