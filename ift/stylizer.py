@@ -158,7 +158,9 @@ class Stylizer:
         _require(settings is None or not options, f"give either settings or options ({', '.join(options)}), not both")
         settings = settings or Settings.from_options(preset, **options)
         run = _Run(self, styles, settings, self._regions(labels, batch), stopwatch or Stopwatch(self.device), progress)
-        result = crop(run(self._input(batch)), (content.shape[-2], content.shape[-1])).float()
+        # NST optimises the picture itself, which half precision would have quantised.
+        dtype = torch.float32 if "nst" in settings.method else self.dtype
+        result = crop(run(self._input(batch, dtype)), (content.shape[-2], content.shape[-1])).float()
         original = batch.to(self.device, torch.float32)
         if settings.guided_radius:
             result = guided_filter(result, original, settings.guided_radius, _GUIDED_EPSILON).clamp(0, 1)
@@ -190,8 +192,8 @@ class Stylizer:
         padded = pad_to_multiple(labels.to(self.device, torch.float64)[None, None])
         return padded[0, 0].long()
 
-    def _input(self, images: Tensor) -> Tensor:
-        images = images.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
+    def _input(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        images = images.to(self.device, dtype or self.dtype).contiguous(memory_format=torch.channels_last)
         return pad_to_multiple(images)
 
 

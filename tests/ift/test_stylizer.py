@@ -408,3 +408,25 @@ def test_a_picture_of_one_colour_takes_the_mean_colour_of_the_style(dtype, value
     result = some.stylize(torch.full((3, 128, 128), value), some.style(style))
     assert float(result.std(dim=(1, 2)).max()) < 0.02
     assert float((result.mean((1, 2)) - style.mean((1, 2))).abs().max()) < 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_nst_does_not_quantise_the_content(content, painting, dtype):
+    model = Stylizer.from_pretrained(device="cpu", dtype=dtype)
+    result = model.stylize(content, model.style(painting), method="nst", strength=0)
+    torch.testing.assert_close(result, content, rtol=0, atol=1e-6)
+
+
+def test_what_is_done_to_the_finished_picture(model, content, style):
+    plain = model.stylize(content, style, n_upd=BRIEF)
+    coloured = model.stylize(content, style, n_upd=BRIEF, keep_colours=True)
+    ratio = [(picture - picture.mean(0)).norm() / picture.norm() for picture in (content, coloured, plain)]
+    assert abs(ratio[1] - ratio[0]) < abs(ratio[2] - ratio[0])
+    smooth = model.stylize(content, style, n_upd=BRIEF, guided_radius=4)
+    rough = [picture.diff(dim=-1).abs().mean() for picture in (plain, smooth)]
+    assert rough[1] < rough[0]
+
+
+def test_avatar_says_what_it_needs(model, content, style):
+    with pytest.raises(SettingsError, match=r"style\(…, patches=True\)"):
+        model.stylize(content, style, method="avatar")
