@@ -2,6 +2,7 @@
 
 import errno
 import http.client
+import itertools
 import os
 import pickle
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -337,7 +339,8 @@ def test_killed_writers_leave_nothing_visible(tmp_path: Path):
     store, partial = open_store(str(tmp_path)), tmp_path / ".partial"
     for _ in range(5):
         writer = start(WRITER, str(tmp_path))
-        while True:  # until it is stopped in the middle of a write
+        for attempt in itertools.count():  # until it is stopped in the middle of a write
+            time.sleep(0.001 * (1 + attempt % 7))  # stopped at once again, it would never get on
             os.kill(writer.pid, signal.SIGSTOP)
             os.waitid(os.P_PID, writer.pid, os.WSTOPPED)
             if partial.exists() and list(partial.iterdir()):
