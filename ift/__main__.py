@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ from ift import options
 from ift.errors import IftError, SettingsError
 from ift.images import format_of, load_image, save_image
 from ift.label_mask import fit_labels, is_label, label_of, load_labels
+from ift.nst import Progress
 from ift.settings import Settings
 from ift.stylizer import Labels, Stylizer
 
@@ -109,7 +110,7 @@ def _masks(texts: list[str] | None, pictures: list[Tensor]) -> list[Labels] | No
 
 
 @contextmanager
-def _progress(settings: Settings) -> Iterator[Callable[[int, float], None] | None]:
+def _progress(settings: Settings) -> Iterator[Progress | None]:
     """A bar for what takes minutes."""
     if "nst" not in settings.method:
         yield None

@@ -30,6 +30,18 @@ class AffineMap:
         eye = torch.eye(channels, dtype=content.mean.dtype, device=content.mean.device)
         return cls(eye.expand(batch, -1, -1))
 
+    @classmethod
+    def about(cls, matrix: Tensor, mean: Tensor, to: Tensor | None = None) -> AffineMap:
+        """F' = A (F − μ) + m.
+
+        Args:
+            matrix: (B, C, C), A.
+            mean: (B, C), μ.
+            to: (B, C) or (1, C), m; zero if not given.
+        """
+        moved = (matrix @ mean.unsqueeze(-1)).squeeze(-1)
+        return cls(matrix, -moved if to is None else to - moved)
+
     def __call__(self, features: Tensor) -> Tensor:
         """A F + b for feature maps (B, C, H, W), in their own precision and memory format."""
         batch, channels, height, width = features.shape

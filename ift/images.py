@@ -4,6 +4,8 @@ import io
 import os
 import uuid
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -65,34 +67,15 @@ def load_image(path: str | os.PathLike[str], resolution: int | None = None, max_
         ImageError: The file cannot be read, is no picture, is damaged or is too large.
         SettingsError: `resolution` is below 1.
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path} is a folder, not a picture") from None
-    except (OSError, ValueError) as error:  # ValueError: names that no file can have
-        raise ImageError(f"{path} cannot be read: {_words(error)}") from error
-    return decode_image(data, os.fspath(path), resolution, max_pixels)
+    return decode_image(read_bytes(path, "picture"), os.fspath(path), resolution, max_pixels)
 
 
 def decode_image(data: bytes, name: str, resolution: int | None = None, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Decode the bytes of a picture file; `name` stands for it in messages. See `load_image`."""
     if resolution is not None and resolution < 1:
         raise SettingsError(f"resolution is {resolution}, but pictures need at least 1 pixel")
-    try:
+    with decoding(name):
         return _decode(data, name, resolution, max_pixels)
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"{name} has more pixels than Pillow's own limit: scale it down,"
-            " or raise max_pixels and PIL.Image.MAX_IMAGE_PIXELS"
-        ) from error
-    except MemoryError as error:
-        raise ImageError(f"{name} needs more memory than there is: scale it down") from error
-    except Exception as error:  # decoders answer bad bytes with exceptions of any type
-        raise ImageError(f"{name} {_damage(error)}") from error
 
 
 def encode_image(image: Tensor, format: str, quality: int = 95) -> bytes:
@@ -168,20 +151,48 @@ def format_of(name: str) -> str:
     return _WRITERS[suffix]
 
 
-def _decode(data: bytes, name: str, resolution: int | None, max_pixels: int) -> Tensor:
-    source = _open(data, name)
-    if source.width * source.height > max_pixels:
+def read_bytes(path: str | os.PathLike[str], kind: str) -> bytes:
+    """The bytes of a file that should hold a `kind`, such as a picture or a mask.
+
+    Raises:
+        ImageError: The file cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path} is a folder, not a {kind}") from None
+    except (OSError, ValueError) as error:  # ValueError: names that no file can have
+        raise ImageError(f"{path} cannot be read: {_words(error)}") from error
+
+
+@contextmanager
+def decoding(name: str) -> Iterator[None]:
+    """Within it, whatever a decoder raises becomes an ImageError about the file `name`."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
         raise ImageError(
-            f"{name} has {source.width * source.height / 1e6:.4g} megapixels"
-            f" ({source.width}×{source.height}), more than the limit of {max_pixels / 1e6:.4g}:"
-            " raise max_pixels or scale it down"
-        )
+            f"{name} has more pixels than Pillow's own limit: scale it down,"
+            " or raise max_pixels and PIL.Image.MAX_IMAGE_PIXELS"
+        ) from error
+    except MemoryError as error:
+        raise ImageError(f"{name} needs more memory than there is: scale it down") from error
+    except Exception as error:  # decoders answer bad bytes with exceptions of any type
+        raise ImageError(f"{name} {_damage(error)}") from error
+
+
+def _decode(data: bytes, name: str, resolution: int | None, max_pixels: int) -> Tensor:
+    source = open_picture(data, name, max_pixels)
     box = _load(source, resolution)
     image = _canonical(source, name)
     size = _fit(box[2], box[3], resolution)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=3.0)
-    image = _upright(image, source)
+    image = upright(image, source)
 
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colour = image.convert(image.mode[:-1]) if alpha else image
@@ -192,8 +203,23 @@ def _decode(data: bytes, name: str, resolution: int | None, max_pixels: int) -> 
     return result.expand(3, -1, -1).contiguous()
 
 
+def open_picture(data: bytes, name: str, max_pixels: int) -> ImageFile:
+    """Read the header only. Unlike Image.open, a file whose magic number fits stays with that format.
+
+    Raises:
+        ImageError: The bytes are no picture, or declare more than `max_pixels`.
+    """
+    source = _open(data, name)
+    if source.width * source.height > max_pixels:
+        raise ImageError(
+            f"{name} has {source.width * source.height / 1e6:.4g} megapixels"
+            f" ({source.width}×{source.height}), more than the limit of {max_pixels / 1e6:.4g}:"
+            " raise max_pixels or scale it down"
+        )
+    return source
+
+
 def _open(data: bytes, name: str) -> ImageFile:
-    """Read the header only. Unlike Image.open, a file whose magic number fits stays with that format."""
     if not data:
         raise ImageError(f"{name} is empty (0 bytes)")
     for reader, accepts in _READERS.values():
@@ -247,7 +273,8 @@ def _unit_range(image: Image.Image, name: str) -> np.ndarray:
     return scaled
 
 
-def _upright(image: Image.Image, source: ImageFile) -> Image.Image:
+def upright(image: Image.Image, source: ImageFile) -> Image.Image:
+    """The picture as its EXIF orientation, read from `source`, wants it seen."""
     try:
         turn = _UPRIGHT.get(source.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # malformed EXIF fails in every way there is, and is no reason to refuse the pixels

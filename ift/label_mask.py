@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from ift.errors import ImageError, SettingsError
-from ift.images import MAX_PIXELS, _damage, _open, _upright, _words
+from ift.images import MAX_PIXELS, decoding, open_picture, read_bytes, upright
 
 NAMED_COLOURS: dict[str, int] = {
     "black": 0,
@@ -81,33 +80,14 @@ def load_labels(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> T
     Raises:
         ImageError: The file cannot be read, is no picture, is damaged, is too large or holds fractions.
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path} is a folder, not a mask") from None
-    except (OSError, ValueError) as error:  # ValueError: names that no file can have
-        raise ImageError(f"{path} cannot be read: {_words(error)}") from error
-    return decode_labels(data, os.fspath(path), max_pixels)
+    return decode_labels(read_bytes(path, "mask"), os.fspath(path), max_pixels)
 
 
 def decode_labels(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Decode the bytes of a mask file; `name` stands for it in messages. See `load_labels`."""
-    try:
-        labels, steady = _labels(_picture(data, name, max_pixels), name)
+    with decoding(name):
+        labels, steady = _labels(open_picture(data, name, max_pixels), name)
         return torch.from_numpy(_repair(labels, steady))
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"{name} has more pixels than Pillow's own limit: scale it down,"
-            " or raise max_pixels and PIL.Image.MAX_IMAGE_PIXELS"
-        ) from error
-    except MemoryError as error:
-        raise ImageError(f"{name} needs more memory than there is: scale it down") from error
-    except Exception as error:  # decoders answer bad bytes with exceptions of any type
-        raise ImageError(f"{name} {_damage(error)}") from error
 
 
 def label_of(text: str) -> int:
@@ -143,21 +123,9 @@ def fit_labels(labels: Tensor, height: int, width: int) -> Tensor:
     return labels[rows][:, columns]
 
 
-def _picture(data: bytes, name: str, max_pixels: int) -> tuple[Image.Image, ImageFile]:
-    """The upright first frame in the mode of the file, and the file."""
-    source = _open(data, name)
-    if source.width * source.height > max_pixels:
-        raise ImageError(
-            f"{name} has {source.width * source.height / 1e6:.4g} megapixels"
-            f" ({source.width}×{source.height}), more than the limit of {max_pixels / 1e6:.4g}:"
-            " raise max_pixels or scale it down"
-        )
+def _labels(source: ImageFile, name: str) -> _Labels:
     source.load()
-    return _upright(source, source), source
-
-
-def _labels(picture: tuple[Image.Image, ImageFile], name: str) -> _Labels:
-    image, source = picture
+    image = upright(source, source)  # of several frames, the first
     if image.mode == "P":
         return _labels_of_palette(image)
     deep = image.mode == "F" or image.mode.startswith("I")

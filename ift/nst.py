@@ -13,8 +13,8 @@ from torch import Tensor
 from ift.encoder import Encoder
 from ift.errors import SettingsError
 from ift.moments import Moments
-
-_LEVELS = 4
+from ift.settings import LEVELS
+from ift.transformations.rounding import NOTHING, trace
 
 _MEMORY = 10
 """Steps that L-BFGS remembers; 20 or 50 end 1 % lower at best."""
@@ -30,9 +30,6 @@ _TRIALS = 12
 
 _CONVERGED = 1e-5
 """The fall in one step, as a share of the loss, below which more steps change nothing that can be seen."""
-
-_NOTHING = 1e-12
-"""A trace that stands for a black picture's: normalised features have a mean of 1."""
 
 Progress = Callable[[int, float], None]
 
@@ -94,10 +91,10 @@ def nst(
     Raises:
         SettingsError: λ does not fit the styles.
     """
-    fits = bool(styles) and lambda_.shape == (len(styles), _LEVELS)
+    fits = bool(styles) and lambda_.shape == (len(styles), len(LEVELS))
     if not fits or not bool(((lambda_ >= 0) & lambda_.isfinite()).all()):
         raise SettingsError(
-            f"{len(styles)} styles at {_LEVELS} levels need as many λ, finite and 0 or more: got {lambda_.tolist()}"
+            f"{len(styles)} styles at {len(LEVELS)} levels need as many λ, finite and 0 or more: got {lambda_.tolist()}"
         )
     # What a caller's inference mode has made cannot be differentiated, so all that is used is made anew outside it.
     with torch.inference_mode(False), torch.no_grad():
@@ -154,13 +151,13 @@ def natural_lambda(content: Sequence[Moments], style: Sequence[Moments], strengt
 
 
 def _trace(moments: Moments) -> float:
-    return max(float(moments.second_moment.diagonal(dim1=-1, dim2=-2).sum()), _NOTHING)
+    return max(float(trace(moments.second_moment)), NOTHING)
 
 
 def _features(encoder: Encoder, image: Tensor) -> list[Tensor]:
     """The features at relu1_1 … relu4_1."""
     features, x = [], image
-    for level in range(1, _LEVELS + 1):
+    for level in range(1, len(LEVELS) + 1):
         x, _ = encoder.stage(level, x)
         features.append(x)
     return features

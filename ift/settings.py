@@ -146,6 +146,7 @@ class Settings:
 OPTIONS = tuple(field.name for field in fields(Settings))
 """The names that `Settings.from_options` takes, and that a manifest may have as columns."""
 
+_PER_LEVEL = ("alpha", "strength", "lambda_", "n_upd")
 _WHOLE = ("n_upd", "n_iter", "nst_steps", "guided_radius")
 
 _CHOICES: dict[str, Any] = {"solver": Solver, "direction": Direction, "form": Form, "iterate": Iteration}
@@ -156,8 +157,6 @@ def _parse(name: str, value: Any) -> Any:
         return _PARSERS[name](value)
     except OverflowError as error:
         raise SettingsError(f"{name} is out of range: the number is far too large") from error
-    except _NoTruthError as error:
-        raise SettingsError(f"{name} = {value!r}: it must be true or false") from error
     except (TypeError, ValueError) as error:
         kind = "whole number" if name in _WHOLE else "number"
         raise SettingsError(f"{name} = {value!r} is not a {kind}{_per_level_hint(name)}") from error
@@ -172,8 +171,7 @@ def _per_level(name: str, value: Any, number: Callable[[Any], float]) -> tuple[f
 
 
 def _per_level_hint(name: str) -> str:
-    per_level = name in ("strength", "lambda_", "n_upd", "alpha")
-    return f": give one number, or four for {', '.join(LEVELS)}" if per_level else ""
+    return f": give one number, or four for {', '.join(LEVELS)}" if name in _PER_LEVEL else ""
 
 
 def _by_name(method: str) -> tuple[str, ...]:
@@ -209,16 +207,12 @@ def _whole(value: Any) -> int:
     return int(number)
 
 
-class _NoTruthError(Exception):
-    """A value that is neither true nor false."""
-
-
-def _truth(value: Any) -> bool:
+def _truth(name: str, value: Any) -> bool:
     truths = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     try:
         return truths[str(value).lower()]
-    except KeyError as error:
-        raise _NoTruthError from error
+    except KeyError:
+        raise SettingsError(f"{name} = {value!r}: it must be true or false") from None
 
 
 def _require(condition: bool, name: str, value: object, allowed: str) -> None:
@@ -233,7 +227,8 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "lambda_": lambda value: None if value is None else _per_level("lambda_", value, _number),
     "n_upd": lambda value: _per_level("n_upd", value, _whole),
     **dict.fromkeys(("n_iter", "nst_steps", "guided_radius"), _whole),
-    **dict.fromkeys(("centred", "keep_colours"), _truth),
+    "centred": lambda value: _truth("centred", value),
+    "keep_colours": lambda value: _truth("keep_colours", value),
     **dict.fromkeys(("eta", "gate", "tolerance"), _number),
     **dict.fromkeys(_CHOICES, str),
 }

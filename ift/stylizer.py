@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ift.encoder import Encoder
 from ift.errors import SettingsError
 from ift.guided_filter import guided_filter
 from ift.moments import Moments
-from ift.nst import natural_lambda, nst
+from ift.nst import Progress, natural_lambda, nst
 from ift.padding import crop, pad_to_multiple
 from ift.regions import Regions
 from ift.settings import LEVELS, WITHOUT_MASKS, Settings
@@ -122,7 +123,7 @@ class Stylizer:
         *,
         labels: Tensor | None = None,
         stopwatch: Stopwatch | None = None,
-        progress: Callable[[int, float], None] | None = None,
+        progress: Progress | None = None,
         **options: Any,
     ) -> Tensor:
         """The content in the style.
@@ -207,7 +208,7 @@ class _Run:
         settings: Settings,
         regions: Regions | None,
         stopwatch: Stopwatch,
-        progress: Callable[[int, float], None] | None,
+        progress: Progress | None,
     ) -> None:
         self.model, self.styles, self.settings, self.stopwatch = model, styles, settings, stopwatch
         self.regions, self.progress = regions, progress
@@ -224,9 +225,7 @@ class _Run:
     def __call__(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) of padded size to the same, clamped to [0, 1]."""
         if "nst" in self.settings.method:
-            return torch.cat(
-                [self.optimise(*one) for one in zip(torch.split(image, 1), range(len(image)), strict=True)]
-            )
+            return torch.cat(list(map(self.optimise, torch.split(image, 1), cycle(self.styles))))
         for _ in range(self.settings.n_iter if self.settings.iterate == "pass" else 1):
             image = self.form(image).clamp(0, 1)
         return image
@@ -292,20 +291,18 @@ class _Run:
         """Avatar-Net's style decorator: for each picture the affine combination of its styles (eq. 30), and α."""
         alpha = self.settings.alpha[-1]
         results = []
-        for index, one in enumerate(torch.split(x, 1)):
-            style = self.styles[index % len(self.styles)]
-            result = (1 - alpha) * one
+        for one, style in zip(torch.split(x, 1), cycle(self.styles), strict=False):
+            content, result = Moments.of(one), (1 - alpha) * one
             for picture, weight in zip(style.pictures, style.weights, strict=True):
                 if picture.patches is None:
                     raise SettingsError("the method avatar needs the style's patches: use style(…, patches=True)")
-                result = result + alpha * weight * decorate(one, picture.patches)
+                result = result + alpha * weight * decorate(one, picture.patches, content, picture.moments[-1])
             results.append(result)
         return torch.cat(results)
 
-    def optimise(self, image: Tensor, index: int) -> Tensor:
+    def optimise(self, image: Tensor, style: Style) -> Tensor:
         """NST (eq. 29) for one picture of the batch."""
-        style, settings = self.styles[index % len(self.styles)], self.settings
-        moments = [picture.moments for picture in style.pictures]
+        settings, moments = self.settings, [picture.moments for picture in style.pictures]
         if settings.lambda_ is not None:
             lambda_ = torch.tensor([settings.lambda_] * len(moments), dtype=torch.float64)
         else:

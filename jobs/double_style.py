@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ift import Style, Stylizer, load_image, mix_styles
 from ift.moments import Moments, mix
 from ift.settings import METHODS
+from ift.transformations.rounding import trace
 from jobs.contact_sheet import contact_sheet
 from jobs.demo.__main__ import pictures_in
 from jobs.demo.contents import write_contents
@@ -74,16 +75,18 @@ def _compare(
     nst_steps: int,
 ) -> list[dict[str, object]]:
     both, rows, results = mix_styles(styles), [], {}
+    pictures = {path.stem: load_image(path, resolution) for path in contents}
+    halves = _halves(*(_image(load_image(path, resolution)) for path in paths))
     title = f"{paths[0].stem} + {paths[1].stem}"
-    for path, name in tqdm(list(itertools.product(contents, methods)), desc=title):
-        result = model.stylize(load_image(path, resolution), both, method=name, nst_steps=nst_steps)
-        results[path.stem, name] = result
+    for content, name in tqdm(list(itertools.product(pictures, methods)), desc=title):
+        result = model.stylize(pictures[content], both, method=name, nst_steps=nst_steps)
+        results[content, name] = result
         figures = dict(zip(COLUMNS, _distances(model, result, styles), strict=True))
-        rows.append({"content": path.stem, "first": paths[0].stem, "second": paths[1].stem, "method": name, **figures})
+        rows.append({"content": content, "first": paths[0].stem, "second": paths[1].stem, "method": name, **figures})
     sheet = contact_sheet(
         f"Two styles in one picture: {title}",
-        [(path.stem, _image(load_image(path, resolution))) for path in contents],
-        [(name, _halves(*(_image(load_image(path, resolution)) for path in paths))) for name in methods],
+        [(content, _image(picture)) for content, picture in pictures.items()],
+        [(name, halves) for name in methods],
         {key: _image(result) for key, result in results.items()},
     )
     sheet.save(output / f"{paths[0].stem}_{paths[1].stem}.png")
@@ -94,7 +97,7 @@ def _distances(model: Stylizer, result: Tensor, styles: list[Style]) -> tuple[fl
     own = model.style(result.cpu()).pictures[0].moments
     first, second = (style.pictures[0].moments for style in styles)
     mixture = tuple(mix(level, torch.ones(2)) for level in zip(first, second, strict=True))
-    spread = [_trace(a) / _trace(b) for a, b in zip(own, mixture, strict=True)]
+    spread = [float(trace(a.covariance) / trace(b.covariance)) for a, b in zip(own, mixture, strict=True)]
     return (*(_gram_distance(own, each) for each in (first, second, mixture)), statistics.mean(spread))
 
 
@@ -103,10 +106,6 @@ def _gram_distance(ours: tuple[Moments, ...], theirs: tuple[Moments, ...]) -> fl
         float((a.second_moment - b.second_moment).norm() / b.second_moment.norm())
         for a, b in zip(ours, theirs, strict=True)
     )
-
-
-def _trace(moments: Moments) -> float:
-    return float(moments.covariance[0].trace())
 
 
 def _pairs(paths: list[Path]) -> list[tuple[Path, ...]]:

@@ -69,7 +69,7 @@ def _centred(content: Moments, style: Moments, pixels: Tensor, level: int, setti
     a = _solve(covariance, style.covariance, mu, level, settings)
     kappa = mu.squeeze(-1) * scale.unsqueeze(-1)
     mean = content.mean + kappa / (1 + kappa) * (style.mean - content.mean)
-    return AffineMap(a, mean - (a @ content.mean.unsqueeze(-1)).squeeze(-1))
+    return AffineMap.about(a, content.mean, mean)
 
 
 def _penalty(pixels: Tensor, scale: Tensor, level: int, settings: Settings) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ift.moments import Moments
 
-_NOTHING = 1e-12
+NOTHING = 1e-12
 """A trace that stands for a black picture's: normalised features have a mean of 1."""
 
 _ROUNDING = 1e-6
@@ -22,7 +22,7 @@ def is_flat(content: Moments) -> Tensor:
 def natural_scale(content: Moments, style: Moments, moment: Tensor) -> Tensor:
     """(B,) tr `moment`, but never so much smaller than the second moments that it is their rounding noise."""
     floors = 1e-4 * trace(content.second_moment), 1e-6 * trace(style.second_moment)
-    return torch.maximum(trace(moment), torch.maximum(*floors)).clamp_min(_NOTHING)
+    return torch.maximum(trace(moment), torch.maximum(*floors)).clamp_min(NOTHING)
 
 
 def trace(matrix: Tensor) -> Tensor:

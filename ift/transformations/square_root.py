@@ -56,4 +56,4 @@ def about_the_means(a: Tensor, content: Moments, style: Moments) -> AffineMap:
     """
     identity = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
     a = torch.where(is_flat(content).reshape(-1, 1, 1), identity, a).to(content.mean.dtype)
-    return AffineMap(a, style.mean - (a @ content.mean.unsqueeze(-1)).squeeze(-1))
+    return AffineMap.about(a, content.mean, style.mean)

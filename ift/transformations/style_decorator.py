@@ -10,17 +10,18 @@ from ift.transformations.patch_swap import swap_patches
 from ift.transformations.square_root import floored, roots
 
 
-def decorate(content: Tensor, style: Tensor) -> Tensor:
+def decorate(content: Tensor, style: Tensor, of_content: Moments, of_style: Moments) -> Tensor:
     """Whitens both, replaces each patch of the content by the style patch most like it, and recolours.
 
     Args:
         content: (1, C, H, W) features.
         style: (1, C, H', W') features at the same level.
+        of_content: moments of the content's features.
+        of_style: moments of the style's.
 
     Returns:
         (1, C, H, W), in the content's precision.
     """
-    of_content, of_style = Moments.of(content), Moments.of(style)
     sigma_c, sigma_s = floored(of_content, of_style)
     colour, whiten_style = roots(sigma_s)
     whitened = _whitened(content, roots(sigma_c)[1], of_content.mean)
@@ -30,5 +31,4 @@ def decorate(content: Tensor, style: Tensor) -> Tensor:
 
 
 def _whitened(features: Tensor, whiten: Tensor, mean: Tensor) -> Tensor:
-    whiten = whiten.to(mean.dtype)
-    return AffineMap(whiten, -(whiten @ mean.unsqueeze(-1)).squeeze(-1))(features.to(mean.dtype))
+    return AffineMap.about(whiten.to(mean.dtype), mean)(features.to(mean.dtype))
