@@ -219,6 +219,8 @@ class _Run:
             )
             self.target, self.labels = Target.of_regions(styles[0], regions.areas)
         else:
+            most = max(len(picture.moments[0]) for style in styles for picture in style.pictures)
+            _require(most == 1, f"a style in {most} regions needs the content's mask beside its own: give labels")
             self.target = Target.of_pictures(styles)
         self.form = self.cascade if settings.form == "cascade" else self.single_pass
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ift import SettingsError
+from ift.affine import AffineMap
 from ift.moments import Moments
 from ift.padding import pad_to_multiple
 from ift.regions import Regions
@@ -73,8 +74,6 @@ def test_the_maps_of_regions_meet_without_a_step(model):
     regions = Regions(halves(64, 64))
     ones = torch.ones(1, 2, 64, 64)
     scale = torch.tensor([1.0, 5.0]).reshape(2, 1, 1) * torch.eye(2)
-    from ift.affine import AffineMap
-
     across = regions.apply(AffineMap(scale), ones, 1, (3, 7))[0, 0, 10]
     assert across[0] == 1 and across[-1] == 5
     steps = across.diff()
@@ -85,8 +84,6 @@ def test_the_maps_of_regions_meet_without_a_step(model):
 def test_a_label_without_partner_stays_as_it_is(model, content):
     x = noise(1, 5, 16, 24)
     regions = Regions(halves(16, 24))
-    from ift.affine import AffineMap
-
     mapped = regions.apply(AffineMap(torch.zeros(1, 5, 5)), x, 1, (7,))
     assert torch.equal(mapped[..., :9], x[..., :9])
     assert mapped[..., 16:].abs().max() == 0
@@ -162,6 +159,10 @@ def test_masks_that_do_not_fit(model, content, painting):
         model.stylize(torch.stack([content] * 2), style, labels=halves(64, 96))
     with pytest.raises(SettingsError, match="2 style pictures need as many masks: got 1"):
         model.style([painting] * 2, labels=[3])
+    divided = model.style(painting, labels=halves(64, 96))
+    for method in (*METHODS, "avatar", "nst"):
+        with pytest.raises(SettingsError, match="style in 2 regions needs the content's mask"):
+            model.stylize(content, mix_styles([style, divided]), method=method)
     for method in ("avatar", "nst"):
         with pytest.raises(SettingsError, match="take no masks"):
             model.stylize(content, style, labels=halves(64, 96), method=method)
