@@ -7,7 +7,17 @@ import resource
 import sys
 from pathlib import Path
 
+import torch
+
+_WORDS = ("not enough memory", "can't allocate memory", "bad_alloc", "could not create a memory object")
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation has failed; PyTorch has no type of its own for that on CPUs."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
 
 
 def keep_memory() -> bool:

@@ -1,20 +1,24 @@
 """Pictures as tensors: reading whatever people have, safely, and writing what they asked for."""
 
+import ctypes
 import io
+import logging
 import os
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, _imaging
 from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
+from ift.allocator import is_out_of_memory
 from ift.errors import ImageError, SettingsError
 
 MAX_PIXELS: int = 178_956_970 // 2
@@ -30,15 +34,45 @@ _WRITERS = {
 }
 _LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 
+_LARGEST_TILE = 1 << 24
+_SMALLEST_TILE_SIDE = 16
+_MOST_SCANNED_PIXELS = 10**11
+"""Pixels of a JPEG times the scans in which it comes, usually ten at most: about a minute's work."""
+
+
+class _TiffFile(TiffImageFile):
+    """A TIFF whose tiles and strips are in proportion to the picture.
+
+    Pillow and libtiff believe what a file says of them: a tile of a gigapixel, or millions of strips, take gigabytes
+    and minutes for a picture that shows none of it.
+    """
+
+    def _setup(self) -> None:
+        width, height, samples = (self.tag_v2.get(tag, 1) for tag in (256, 257, 277))
+        tile = self.tag_v2.get(322, 0) * self.tag_v2.get(323, 0)
+        if tile > 2 * width * height + _LARGEST_TILE:
+            raise OSError(f"tiles of {tile / 1e6:.4g} megapixels for {width}×{height}")
+        parts = max(len(self.tag_v2.get(tag, ())) for tag in (273, 324))
+        tiles = -(-width // _SMALLEST_TILE_SIDE) * -(-height // _SMALLEST_TILE_SIDE)
+        if parts > samples * (height + tiles):
+            raise OSError(f"{parts} strips or tiles for {width}×{height}")
+        super()._setup()
+
+
 # Pillow's other decoders are rarely needed and rarely tested: untrusted bytes must not reach them.
 _READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 Image.init()
 _READERS = {name: Image.OPEN[name] for name in _READABLE if name in Image.OPEN}
+_READERS["TIFF"] = (_TiffFile, _READERS["TIFF"][1])
 
 # Nothing a user can act on: max_pixels decides what is too large, and malformed metadata is ignored.
 # Appended, so that any filter of the application wins.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning, append=True)
 warnings.filterwarnings("ignore", module=r"PIL\.(Jpeg|Png|Tiff)ImagePlugin", append=True)
+# What is logged besides an error is for applications that listen; libtiff would print it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with suppress(AttributeError, OSError):  # where Pillow was built without libtiff, or hides it
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -179,9 +213,9 @@ def decoding(name: str) -> Iterator[None]:
             f"{name} has more pixels than Pillow's own limit: scale it down,"
             " or raise max_pixels and PIL.Image.MAX_IMAGE_PIXELS"
         ) from error
-    except MemoryError as error:
-        raise ImageError(f"{name} needs more memory than there is: scale it down") from error
     except Exception as error:  # decoders answer bad bytes with exceptions of any type
+        if is_out_of_memory(error):
+            raise ImageError(f"{name} needs more memory than there is: scale it down") from error
         raise ImageError(f"{name} {_damage(error)}") from error
 
 
@@ -216,6 +250,8 @@ def open_picture(data: bytes, name: str, max_pixels: int) -> ImageFile:
             f" ({source.width}×{source.height}), more than the limit of {max_pixels / 1e6:.4g}:"
             " raise max_pixels or scale it down"
         )
+    if source.format == "JPEG" and data.count(b"\xff\xda") * source.width * source.height > _MOST_SCANNED_PIXELS:
+        raise ImageError(f"{name} is a JPEG in far more scans than any program writes: save it again")
     return source
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,11 +49,7 @@ def load_vgg19(path: str | Path | None = None) -> dict[str, Convolution]:
     """
     path = Path(path) if path is not None else default_vgg19_file()
     try:
-        state = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        state = load_file(path) if path.suffix == ".safetensors" else _load_pickle(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file; name a VGG-19 weight file, or leave it out") from error
     except Exception as error:  # a loader fails in as many ways as there are broken files
@@ -62,8 +59,14 @@ def load_vgg19(path: str | Path | None = None) -> dict[str, Convolution]:
         ) from error
     if not isinstance(state, Mapping):
         raise WeightsError(f"{path}: holds a {type(state).__name__}, not a dictionary of tensors")
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor) and _is_plain(value)}
     return {name: _convolution(tensors, name, path) for name in CONVOLUTIONS}
+
+
+def _load_pickle(path: Path) -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch has to say of odd files, the errors of `load_vgg19` say
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def default_vgg19_file() -> Path:
@@ -89,4 +92,13 @@ def _convolution(state: Mapping[str, Tensor], name: str, path: Path) -> Convolut
         raise WeightsError(
             f"{path}: {name} has the shapes {tuple(weight.shape)} and {tuple(bias.shape)}; it is not a VGG-19"
         )
-    return weight.float(), bias.float()
+    weight, bias = weight.float(), bias.float()
+    if not bool(weight.isfinite().all() & bias.isfinite().all()):
+        raise WeightsError(f"{path}: {name} contains NaN or infinite numbers; take the file from its source again")
+    return weight, bias
+
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether a tensor holds real numbers, one by one: sparse, quantised and empty shells of tensors load as well."""
+    shell = value.is_meta or value.is_quantized or value.layout != torch.strided
+    return not shell and not value.is_complex()

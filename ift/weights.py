@@ -45,6 +45,9 @@ def load_networks(path: str | Path | None = None, vgg19: str | Path | None = Non
     encoder, decoder = encoder.to_empty(device="cpu"), decoder.to_empty(device="cpu")
     scales = {name: _scale(state, name, path) for name in CONVOLUTIONS}
     blocks = {key.removeprefix("decoder."): value for key, value in state.items() if key.startswith("decoder.")}
+    for key, value in blocks.items():
+        if value.is_complex() or not bool(value.float().isfinite().all()):
+            raise WeightsError(f"{path}: decoder.{key} holds complex, NaN or infinite numbers; it is damaged")
     try:
         decoder.load_state_dict(blocks)
     except RuntimeError as error:
@@ -55,7 +58,7 @@ def load_networks(path: str | Path | None = None, vgg19: str | Path | None = Non
 
 def _scale(state: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
     key, channels = f"encoder.{name}.scale", CONVOLUTIONS[name][1]
-    if key not in state:
+    if key not in state or state[key].is_complex():
         raise WeightsError(f"{path}: lacks {key}; it does not hold ift weights")
     scale = state[key].float()
     if scale.shape != (channels,) or not bool(((scale > 0) & torch.isfinite(scale)).all()):

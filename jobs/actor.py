@@ -8,10 +8,11 @@ from typing import Any
 
 import ray
 
+from jobs.commit import Outcome
 from jobs.errors import JobError
-from jobs.plan import PlannedPair, Shard
+from jobs.plan import Shard
 from jobs.records import Record
-from jobs.worker import Outcome, ShardWorker, WorkerConfig
+from jobs.worker import Effort, ShardWorker, WorkerConfig
 
 IN_FLIGHT = 2
 """Shards that an actor holds at a time: the transfers of one hide behind the work on the other."""
@@ -24,18 +25,26 @@ class StylizeActor:
     """Holds one copy of the model; see `jobs.worker` for what it does with a shard."""
 
     def __init__(self, config: WorkerConfig, name: str) -> None:
-        self._worker = ShardWorker(config, name)
+        self._worker = self.make_worker(config, name)
+
+    def make_worker(self, config: WorkerConfig, name: str) -> ShardWorker:
+        """The worker around the model; here a stand-in can put another."""
+        return ShardWorker(config, name)
 
     def ready(self) -> None:
         """Returns once the model is loaded."""
 
-    def run(self, shard: Shard) -> Outcome:
-        """Stylizes a shard and commits its records."""
-        return self._worker.run(shard)
+    def pulse(self) -> int:
+        """A number that grows as long as the work goes on."""
+        return self._worker.beats
 
-    def run_alone(self, pair: PlannedPair) -> Record:
-        """Stylizes one pair and leaves the commit to the caller: for shards on which processes died."""
-        return self._worker.stylize([pair])[0]
+    def run(self, shard: Shard, effort: Effort) -> Outcome:
+        """Stylizes a shard, or some of its rows again, and commits their records."""
+        return self._worker.run(shard, effort)
+
+    def run_alone(self, shard: Shard, effort: Effort) -> Record:
+        """Stylizes the only pair of `shard` and leaves the commit to the caller: for pairs that may kill."""
+        return self._worker.stylize(shard, shard.pairs, effort)[0]
 
 
 @dataclass(frozen=True)
@@ -46,20 +55,26 @@ class Fleet:
         workers: number of actors.
         cpus: CPUs, and so threads, of each.
         gpus: GPUs of each; may be a fraction.
+        memory: bytes that each may hold; None where only the device has a limit.
     """
 
     workers: int
     cpus: int
     gpus: float
+    memory: int | None = None
 
 
-def plan_fleet(resources: dict[str, float], workers: int | None, gpus_per_worker: float | None) -> Fleet:
+def plan_fleet(
+    resources: dict[str, float], workers: int | None, gpus_per_worker: float | None, memory: int | None = None
+) -> Fleet:
     """The fleet for a cluster: an actor per GPU where there are any, else one per two CPUs.
 
     Args:
         resources: what the cluster has, as `ray.cluster_resources()` tells.
         workers: number of actors, if the user gave one.
         gpus_per_worker: GPUs of each, if the user gave it; 0 for CPUs only.
+        memory: bytes that each may hold, if the user gave it; else an equal share of the cluster's on CPUs, and no
+            limit on GPUs, whose drivers reserve more than they use.
 
     Raises:
         JobError: the cluster has less than asked for.
@@ -70,7 +85,9 @@ def plan_fleet(resources: dict[str, float], workers: int | None, gpus_per_worker
         raise JobError(f"--gpus-per-worker {share:g}: the cluster has {gpus:g} GPUs")
     if workers is None:
         workers = int(gpus / share) if share else max(1, cpus // 2)
-    fleet = Fleet(workers, max(1, cpus // workers), share)
+    if memory is None and not share and "memory" in resources:
+        memory = int(resources["memory"] / workers)
+    fleet = Fleet(workers, max(1, cpus // workers), share, memory)
     if fleet.workers * fleet.cpus > max(cpus, 1) or fleet.workers * share > gpus + 1e-9:
         raise JobError(
             f"--workers {workers}: the cluster has {cpus} CPUs and {gpus:g} GPUs, fewer than one CPU "
@@ -79,17 +96,19 @@ def plan_fleet(resources: dict[str, float], workers: int | None, gpus_per_worker
     return fleet
 
 
-def start_actors(fleet: Fleet, config: WorkerConfig, batch_size: int) -> list[Any]:
+def start_actors(
+    fleet: Fleet, config: WorkerConfig, batch_size: int, actor: type[StylizeActor] = StylizeActor
+) -> list[Any]:
     """Starts the actors; returns their handles at once, while they load the model."""
-    config = replace(config, threads=fleet.cpus, batch_size=batch_size)
-    remote = ray.remote(StylizeActor)
+    config = replace(config, threads=fleet.cpus, batch_size=batch_size, memory=fleet.memory)
+    remote = ray.remote(actor)
     return [
         remote.options(
             num_cpus=fleet.cpus,
             num_gpus=fleet.gpus,
             max_restarts=-1,  # a dead actor comes back; what it was doing is the dispatcher's to decide
             max_task_retries=0,
-            max_concurrency=IN_FLIGHT + 1,
+            max_concurrency=IN_FLIGHT + 2,  # beside the work, `ready` and `pulse`
             runtime_env={"env_vars": {"OMP_NUM_THREADS": str(fleet.cpus), **_MALLOC}},
         ).remote(config, f"{os.getpid()}-{index}")
         for index in range(fleet.workers)

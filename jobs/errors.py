@@ -19,3 +19,11 @@ class StorageError(JobError):
 
 class NotFoundInStoreError(StorageError):
     """The named object or file does not exist."""
+
+
+class StorageUnavailableError(StorageError):
+    """A store does not answer, or not properly, for now: no row is at fault, and the same request may work later."""
+
+
+class CredentialsError(StorageError):
+    """A store does not accept who asks: no row is at fault, and none would fare better."""

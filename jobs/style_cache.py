@@ -64,6 +64,9 @@ class StyleCache:
     def prefetch(self, key: StyleKey) -> None:
         """Begins to fetch and decode a style that is not there yet; returns at once."""
         with self._lock:
+            known = self._pictures.get(key)
+            if known is not None and known.done() and known.exception() is not None:
+                del self._pictures[key]  # what failed for an earlier shard may be there by now
             self._begin(key)
 
     def get(self, key: StyleKey) -> Style:

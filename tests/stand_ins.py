@@ -4,9 +4,10 @@ import os
 import time
 from pathlib import Path
 
-from jobs.records import Record, encode_records
+from jobs.commit import commit, committed_rows, recommit
+from jobs.errors import StorageUnavailableError
+from jobs.records import Record
 from jobs.storage import open_store
-from jobs.worker import Outcome
 
 
 class StandIn:
@@ -15,27 +16,50 @@ class StandIn:
     def __init__(self, output):
         self.store = open_store(output)
         self.marks = Path(output) / "marks"
+        self.beats = 0
 
     def ready(self):
         return "nowhere"
 
-    def run(self, shard):
-        records = [self.run_alone(pair) for pair in shard.pairs]
-        self.store.create(shard.record_key, encode_records(records))
+    def pulse(self):
+        return self.beats
+
+    def run(self, shard, effort):
+        seen = None if effort.rows is None else committed_rows(self.store, shard)
+        pairs = [pair for pair in shard.pairs if seen is None or pair.row in effort.rows]
+        records = [self.record(shard, pair, effort) for pair in pairs]
+        outcome = commit(self.store, shard, records) if seen is None else recommit(self.store, shard, records, seen)
         if any("late" in pair.pair_id for pair in shard.pairs) and self.first("late"):
             os._exit(1)
-        return Outcome(shard.index, len(records), 0)
+        return outcome
 
-    def run_alone(self, pair):
-        if "poison" in pair.pair_id:
+    def run_alone(self, shard, effort):
+        return self.record(shard, shard.pairs[0], effort)
+
+    def record(self, shard, pair, effort):
+        self.beats += 1
+        name = pair.pair_id
+        record = Record.begin(pair, shard.fingerprint)
+        record.attempts, record.actor, record.status = 1 + effort.tries, str(os.getpid()), "done"
+        if "poison" in name:
             os._exit(1)
-        if "once" in pair.pair_id and self.first(pair.pair_id):
+        if "once" in name and self.first(name):
             os._exit(1)
-        if "hang" in pair.pair_id:
+        if "hang" in name:
             time.sleep(3600)
-        if "broken" in pair.pair_id:
+        if "slow" in name:
+            for _ in range(20):
+                time.sleep(0.2)
+                self.beats += 1
+        if "broken" in name:
             raise OSError("no space left on device")
-        return Record(pair.pair_id, pair.row, "done", "ift", "photo", "f", actor=str(os.getpid()))
+        if "away" in name and self.first(name):
+            raise StorageUnavailableError("no answer from this store, for now")
+        if "gone" in name:
+            if not effort.last:
+                raise StorageUnavailableError("no answer for this object, ever")
+            record.fail(StorageUnavailableError("no answer for this object, ever"))
+        return record
 
     def first(self, name):
         self.marks.mkdir(exist_ok=True)
@@ -52,6 +76,8 @@ class Stillborn:
 
     def ready(self): ...
 
-    def run(self, shard): ...
+    def pulse(self): ...
 
-    def run_alone(self, pair): ...
+    def run(self, shard, effort): ...
+
+    def run_alone(self, shard, effort): ...

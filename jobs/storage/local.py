@@ -1,19 +1,21 @@
 """A store in a local folder: atomic through rename and link, whatever is killed and when."""
 
 import errno
+import fcntl
 import os
 import re
 import socket
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
-from jobs.errors import NotFoundInStoreError, StorageError
-from jobs.storage.uris import TEMPORARIES, check_key, check_prefix
+from jobs.errors import NotFoundInStoreError, StorageError, StorageUnavailableError
+from jobs.storage.uris import TEMPORARIES, check_key, check_prefix, shown, too_large
 
 _DAY = 86400.0  # seconds
 _OWNER = re.compile(r"[0-9a-f]{32}~(?P<pid>[0-9]{1,9})~(?P<space>.+)")  # of a temporary, from its name
@@ -24,7 +26,11 @@ _REASONS = {
     errno.EPERM: "permission denied",
     errno.EROFS: "the file system is read-only",
 }
-_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_TRANSIENT = {  # of file systems behind a network, and of a process with too much open
+    errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOTCONN,
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.EAGAIN, errno.EMFILE, errno.ENFILE,
+}  # fmt: skip
+_UNSUPPORTED = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL}
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,8 @@ class LocalStore:
     """The store below the folder `root`, which the first write makes if need be. `Store` says what the methods do.
 
     A file becomes visible only when it is complete: it is written in `root/.partial`, flushed to the disk, then
-    renamed (write) or linked (create) to its name. Several hosts may share the folder if their file system makes
-    both atomic, as NFS does.
+    renamed (write, replace) or linked (create) to its name; whoever replaces a file holds its lock. Several hosts may
+    share the folder if their file system makes these atomic and locks files for all of them, as NFS does.
     """
 
     root: Path
@@ -50,26 +56,32 @@ class LocalStore:
     def write(self, key: str, data: bytes) -> None:
         """Overwrite atomically."""
         path = self._path(key)
-        with _plain_errors("write", path), self._temporary(data) as temporary:
+        with plain_errors("write", path), self._temporary(data) as temporary:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
 
     def create(self, key: str, data: bytes) -> bool:
         """Create atomically; True if the file now holds exactly `data`."""
         path = self._path(key)
-        with _plain_errors("create", path):
+        with plain_errors("create", path):
             return self._create(path, data)
+
+    def replace(self, key: str, data: bytes, expected: bytes) -> bool:
+        """Compare and swap, atomic among the calls of `replace` and `create`."""
+        path = self._path(key)
+        with plain_errors("replace", path):
+            return self._replace(path, data, expected)
 
     def exists(self, key: str) -> bool:
         """Say whether the object is there."""
         path = self._path(key)
-        with _plain_errors("look for", path):
+        with plain_errors("look for", path):
             return path.is_file()
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`; a folder that does not exist has none."""
         folder = self.root / check_prefix(prefix).rpartition("/")[0]
-        with _plain_errors("list", folder):
+        with plain_errors("list", folder):
             for parent, folders, names in os.walk(folder, onerror=_raise_unless_gone):
                 if Path(parent) == self.root and TEMPORARIES in folders:
                     folders.remove(TEMPORARIES)
@@ -81,18 +93,20 @@ class LocalStore:
     def delete(self, key: str) -> None:
         """Remove the object; an absent one is fine."""
         path = self._path(key)
-        with _plain_errors("delete", path):
+        with plain_errors("delete", path):
             if path.is_file():  # as on S3, a folder is no object
                 path.unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Prove by trying that files can be written, and that a second create is refused."""
+        """Prove by trying that files can be written, and that a second create and a stale replace are refused."""
         probe = self._partial / _temporary_name()  # where a sweep finds it, should this process be killed
-        with _plain_errors("write to", self.root):
+        with plain_errors("write to", self.root):
             created = self._create(probe, b"first")
-            refused = not self._create(probe, b"second")
+            created_twice = self._create(probe, b"second")
+            replaced = self._replace(probe, b"third", b"first")
+            replaced_twice = self._replace(probe, b"fourth", b"first")
             probe.unlink()
-        if not (created and refused):
+        if not created or created_twice or not replaced or replaced_twice:
             raise StorageError(
                 f"{self.root}: its file system lets two processes create the same file, so two workers could commit "
                 "the same shard; use another folder or S3"
@@ -101,7 +115,7 @@ class LocalStore:
     def sweep(self) -> int:
         """Remove the temporaries of dead processes; of those elsewhere, the ones that are a day old."""
         removed = 0
-        with _plain_errors("sweep", self._partial):
+        with plain_errors("sweep", self._partial):
             for temporary in self._partial.glob("*"):
                 if _is_stale(temporary):
                     temporary.unlink(missing_ok=True)
@@ -119,18 +133,37 @@ class LocalStore:
         with self._temporary(data) as temporary:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(temporary, path)
+                with self._needing("hard links"):
+                    os.link(temporary, path)
             except FileExistsError:
                 # Over NFS the link may be ours: made by a request whose answer was lost.
                 return _holds(path, data)
-            except OSError as error:
-                if error.errno in _NO_HARD_LINKS:
-                    raise StorageError(
-                        f"{self.root}: its file system has no hard links, which an atomic create needs; "
-                        "use another folder or S3"
-                    ) from error
-                raise
             return True
+
+    def _replace(self, path: Path, data: bytes, expected: bytes) -> bool:
+        # The temporary comes first: a process that is stopped while it holds the lock stops all others.
+        with self._temporary(data) as temporary, ExitStack() as stack:
+            try:
+                with self._needing("locks"):
+                    file = stack.enter_context(_locked(path))
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return False
+            held = file.read()
+            if held != expected:
+                return held == data
+            temporary.replace(path)
+            return True
+
+    @contextmanager
+    def _needing(self, feature: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            raise StorageError(
+                f"{self.root}: its file system has no {feature}, which atomic commits need; use another folder or S3"
+            ) from error
 
     @contextmanager
     def _temporary(self, data: bytes) -> Iterator[Path]:
@@ -149,23 +182,71 @@ class LocalStore:
             path.unlink(missing_ok=True)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, most_bytes: int | None = None) -> bytes:
     """Read a whole regular file.
 
     Raises:
         NotFoundInStoreError: there is no such file.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read, or is larger than `most_bytes`, of which then none is read.
     """
-    with _plain_errors("read", path):
+    size = check_file(path)
+    if most_bytes is not None and size > most_bytes:
+        raise StorageError(too_large(str(path), size, most_bytes))
+    with _reading(path):
+        return path.read_bytes()
+
+
+def check_file(path: Path) -> int:
+    """Return the size of a regular file.
+
+    Raises:
+        NotFoundInStoreError: there is no such file.
+        StorageError: it is something else, or cannot be looked at.
+    """
+    with _reading(path):
+        found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise NotFoundInStoreError(f"{shown(str(path))} is a folder, not a file")
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe could wait for ever
+        raise StorageError(f"{shown(str(path))} is not a regular file")
+    return found.st_size
+
+
+@contextmanager
+def plain_errors(doing: str, path: Path) -> Iterator[None]:
+    """Turn what the operating system says into a `StorageError` that names the path."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system can hold
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        reason = error if isinstance(error, ValueError) else _REASONS.get(number, error.strerror)
+        kind = StorageUnavailableError if number in _TRANSIENT else StorageError
+        raise kind(f"cannot {doing} {shown(str(path))}: {reason}") from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    with plain_errors("read", path):
         try:
-            mode = path.stat().st_mode
-            if stat.S_ISDIR(mode):
-                raise NotFoundInStoreError(f"{path} is a folder, not a file")
-            if not stat.S_ISREG(mode):  # opening a pipe could wait for ever
-                raise StorageError(f"{path} is not a regular file")
-            return path.read_bytes()
+            yield
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundInStoreError(f"{path} does not exist") from None
+            raise NotFoundInStoreError(f"{shown(str(path))} does not exist") from None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """Open the file at `path` with the kernel's lock on it, which even kill -9 releases.
+
+    The lock is that of the file itself, so that none is left over. Whoever waited for it may hold that of a file
+    that has been replaced meanwhile, and has to try the one that now has the name.
+    """
+    while True:
+        with path.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with path.open("rb") as now:  # unlike stat, open is never answered from the cache of a network's client
+                if os.path.samestat(os.fstat(file.fileno()), os.fstat(now.fileno())):
+                    yield file
+                    return
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -212,13 +293,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-@contextmanager
-def _plain_errors(doing: str, path: Path) -> Iterator[None]:
-    """Turn what the operating system says into a `StorageError` that names the path."""
-    try:
-        yield
-    except (OSError, ValueError) as error:  # ValueError: a name that no file system can hold
-        reason = error if isinstance(error, ValueError) else _REASONS.get(error.errno or 0, error.strerror)
-        raise StorageError(f"cannot {doing} {path}: {reason}") from error

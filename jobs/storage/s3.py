@@ -1,56 +1,30 @@
 """A store on S3, or on anything that speaks its protocol and enforces conditional writes."""
 
-import os
-import random
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+from pathlib import Path
 from uuid import uuid4
 
-import boto3
-from botocore import exceptions as boto_errors
-from botocore.config import Config
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 from jobs.errors import NotFoundInStoreError, StorageError
-from jobs.storage.uris import TEMPORARIES, check_key, check_prefix
+from jobs.storage.s3_client import client
+from jobs.storage.s3_errors import code_of, plain_errors
+from jobs.storage.uris import TEMPORARIES, check_key, check_prefix, too_large
 
-_ATTEMPTS = 8
-_CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-    connect_timeout=10,  # seconds
-    read_timeout=60,
-    tcp_keepalive=True,
-    max_pool_connections=64,
-)  # addressing stays automatic: botocore puts the bucket into the path once an endpoint URL is configured
-
-_UNDECIDED = {"ConditionalRequestConflict", "OperationAborted"}
-_ABSENT = {"NoSuchKey", "404"}
-_REFUSED = {"AccessDenied", "AllAccessDisabled", "403"}
-_BAD_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
-_OTHER_REGION = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
-_NO_CREDENTIALS = (
-    boto_errors.NoCredentialsError,
-    boto_errors.PartialCredentialsError,
-    boto_errors.CredentialRetrievalError,
-    boto_errors.TokenRetrievalError,
-    boto_errors.SSOError,
+_LARGE = 16 << 20  # bytes; what is larger goes in parts, of which a break costs one
+_IN_PARTS = TransferConfig(
+    multipart_threshold=_LARGE,
+    multipart_chunksize=8 << 20,
+    max_concurrency=4,  # of each transfer, beside the threads of the caller
+    preferred_transfer_client="classic",  # the other one knows nothing of our client and its retries
 )
-_DAMAGED = (
-    boto_errors.IncompleteReadError,
-    boto_errors.ResponseStreamingError,
-    boto_errors.FlexibleChecksumError,
-)
-_UNREACHABLE = (boto_errors.ConnectionError, boto_errors.HTTPClientError)
-_CHECK_CREDENTIALS = (
-    "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN if they are temporary), "
-    "or give the machine a role, on every node"
-)
-
-_creating_client = threading.Lock()
+_ABANDONED = timedelta(days=1)
+_CONDITION_FAILED = {"PreconditionFailed", "412", "NoSuchKey"}  # the last when what is to match is gone
+_NO_MULTIPARTS = {"NotImplemented", "501", "MethodNotAllowed", "405", "AccessDenied"}
 
 
 @dataclass(frozen=True)
@@ -70,25 +44,43 @@ class S3Store:
         return read_object(self.bucket, self._name(key))
 
     def write(self, key: str, data: bytes) -> None:
-        """Overwrite atomically, as every PUT does."""
+        """Overwrite atomically, as every PUT does, and every upload in parts when it is completed."""
         name = self._name(key)
-        with _plain_errors("s3:PutObject", self.bucket, name):
-            _client().put_object(Bucket=self.bucket, Key=name, Body=data)
+        with plain_errors("s3:PutObject", self.bucket, name):
+            if len(data) > _LARGE:
+                client().upload_fileobj(BytesIO(data), self.bucket, name, Config=_IN_PARTS)
+            else:
+                client().put_object(Bucket=self.bucket, Key=name, Body=data)
 
     def create(self, key: str, data: bytes) -> bool:
         """Create atomically with a conditional PUT; True if the object now holds exactly `data`."""
-        return _create(self.bucket, self._name(key), data)
+        return _put_if(self.bucket, self._name(key), data, IfNoneMatch="*")
+
+    def replace(self, key: str, data: bytes, expected: bytes) -> bool:
+        """Compare and swap, with a PUT on the condition that the object is still the one that was compared."""
+        name = self._name(key)
+        try:
+            held, etag = _get(self.bucket, name)
+        except NotFoundInStoreError:
+            return False
+        if held != expected:
+            return held == data
+        return _put_if(self.bucket, name, data, IfMatch=etag)
 
     def exists(self, key: str) -> bool:
         """Say whether the object is there."""
-        return _is_there(self.bucket, self._name(key))
+        try:
+            _look_for(self.bucket, self._name(key))
+        except NotFoundInStoreError:
+            return False
+        return True
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`."""
         temporaries = self.prefix + TEMPORARIES + "/"
         start = self.prefix + check_prefix(prefix)
-        with _plain_errors("s3:ListBucket", self.bucket, start):
-            for page in _client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start):
+        with plain_errors("s3:ListBucket", self.bucket, start):
+            for page in client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start):
                 for entry in page.get("Contents", ()):
                     name: str = entry["Key"]
                     # Consoles mark folders by objects whose names end in a slash.
@@ -100,59 +92,96 @@ class S3Store:
         _delete(self.bucket, self._name(key))
 
     def check(self) -> None:
-        """Prove by trying that objects can be written and listed, and that a second create is refused."""
+        """Prove by trying that objects can be written and listed, and that conditional writes are conditional."""
         probe = f"{self.prefix}{TEMPORARIES}/probe-{uuid4().hex}"
-        created = _create(self.bucket, probe, b"first")
-        refused = not _create(self.bucket, probe, b"second")
+        created = _put_if(self.bucket, probe, b"first", IfNoneMatch="*")
+        created_twice = _put_if(self.bucket, probe, b"second", IfNoneMatch="*")
+        etag = _get(self.bucket, probe)[1]
+        replaced = _put_if(self.bucket, probe, b"third", IfMatch=etag)
+        replaced_twice = _put_if(self.bucket, probe, b"fourth", IfMatch=etag)
         _delete(self.bucket, probe)
-        if not (created and refused):
+        if not created or created_twice or not replaced or replaced_twice:
             raise StorageError(
-                f"{self.uri}: this store ignores conditional writes (If-None-Match), so two workers could commit the "
-                "same shard; use a store that enforces them, such as Amazon S3, or a local folder"
+                f"{self.uri}: this store ignores conditional writes (If-None-Match, If-Match), so two workers could "
+                "commit the same shard; use a store that enforces them, such as Amazon S3, or a local folder"
             )
         next(self.list(""), None)
 
     def sweep(self) -> int:
-        """Do nothing: an unfinished PUT leaves nothing behind."""
-        return 0
+        """Abort the uploads in parts that nobody has completed for a day; an unfinished PUT leaves nothing."""
+        latest, aborted = datetime.now(timezone.utc) - _ABANDONED, 0
+        with plain_errors("s3:ListBucketMultipartUploads", self.bucket, self.prefix):
+            try:
+                pages = client().get_paginator("list_multipart_uploads")
+                for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+                    for upload in page.get("Uploads", ()):
+                        if upload["Initiated"] <= latest:
+                            client().abort_multipart_upload(
+                                Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                            )
+                            aborted += 1
+            except ClientError as error:
+                if code_of(error) not in _NO_MULTIPARTS | {"NoSuchUpload"}:  # the last: it was completed meanwhile
+                    raise
+        return aborted
 
     def _name(self, key: str) -> str:
         return self.prefix + check_key(key)
 
 
-def read_object(bucket: str, name: str) -> bytes:
+def read_object(bucket: str, name: str, most_bytes: int | None = None) -> bytes:
     """Read a whole object.
 
     Raises:
         NotFoundInStoreError: there is no such object.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read, or is larger than `most_bytes`, of which then none is read.
     """
-    with _plain_errors("s3:GetObject", bucket, name):
-        data: bytes = _client().get_object(Bucket=bucket, Key=name)["Body"].read()
-        return data
+    return _get(bucket, name, most_bytes)[0]
 
 
-def _is_there(bucket: str, name: str) -> bool:
+def copy_object(bucket: str, name: str, path: Path) -> None:
+    """Copy an object of any size to a file, a few parts of it in memory at a time.
+
+    Raises:
+        NotFoundInStoreError: there is no such object.
+        StorageError: it cannot be read.
+        OSError: the file cannot be written.
+    """
+    _look_for(bucket, name)  # boto3 would begin with a HEAD, whose answers say little about what is wrong
+    with plain_errors("s3:GetObject", bucket, name):
+        client().download_file(bucket, name, str(path), Config=_IN_PARTS)
+
+
+def _get(bucket: str, name: str, most_bytes: int | None = None) -> tuple[bytes, str]:
+    """Return an object and its ETag."""
+    with plain_errors("s3:GetObject", bucket, name):
+        response = client().get_object(Bucket=bucket, Key=name, MostBytes=most_bytes)
+        size = response.get("ContentLength", 0)
+        if most_bytes is not None and size > most_bytes:
+            response["Body"].close()
+            raise StorageError(too_large(f"s3://{bucket}/{name}", size, most_bytes))
+        return response["Body"].read(), response["ETag"]
+
+
+def _look_for(bucket: str, name: str) -> None:
     """Ask for the first byte. HEAD would not do: its answer has no body that tells a missing bucket from an object."""
-    try:
-        with _plain_errors("s3:GetObject", bucket, name):
-            try:
-                _client().get_object(Bucket=bucket, Key=name, Range="bytes=0-0")["Body"].read()
-            except boto_errors.ClientError as error:
-                if error.response["Error"]["Code"] != "InvalidRange":  # it is empty
-                    raise
-    except NotFoundInStoreError:
-        return False
-    return True
-
-
-def _create(bucket: str, name: str, data: bytes) -> bool:
-    with _plain_errors("s3:PutObject", bucket, name):
+    with plain_errors("s3:GetObject", bucket, name):
         try:
-            _client().put_object(Bucket=bucket, Key=name, Body=data, IfNoneMatch="*")
+            client().get_object(Bucket=bucket, Key=name, Range="bytes=0-0")
+        except ClientError as error:
+            if code_of(error) != "InvalidRange":  # it is empty
+                raise
+
+
+def _put_if(bucket: str, name: str, data: bytes, **condition: str) -> bool:
+    """PUT on a condition (IfNoneMatch='*' or IfMatch=etag); True if the object now holds exactly `data`."""
+    body = BytesIO(data) if len(data) > _LARGE else data  # a stream goes out in pieces, each with its own timeout
+    with plain_errors("s3:PutObject", bucket, name):
+        try:
+            client().put_object(Bucket=bucket, Key=name, Body=body, **condition)
             return True
-        except boto_errors.ClientError as error:
-            if error.response["Error"]["Code"] not in ("PreconditionFailed", "412"):
+        except ClientError as error:
+            if code_of(error) not in _CONDITION_FAILED:
                 raise
     # The object that is in the way may be ours: botocore sends a PUT again when its answer was lost.
     try:
@@ -162,96 +191,5 @@ def _create(bucket: str, name: str, data: bytes) -> bool:
 
 
 def _delete(bucket: str, name: str) -> None:
-    with _plain_errors("s3:DeleteObject", bucket, name):
-        _client().delete_object(Bucket=bucket, Key=name)
-
-
-def _client() -> Any:
-    """Return this process's client for the AWS settings in its environment; threads share it."""
-    settings = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
-    with _creating_client:
-        return _new_client(os.getpid(), settings)
-
-
-@lru_cache(maxsize=4)
-def _new_client(_pid: int, _settings: tuple[tuple[str, str], ...]) -> Any:
-    """Make a client. The arguments only tell clients apart: connections must not survive a fork."""
-    session = boto3.Session()
-    try:
-        client = session.client("s3", region_name=session.region_name or "us-east-1", config=_CONFIG)
-    except ValueError:
-        raise StorageError("the configured S3 endpoint is not a URL; write http://host:port or https://…") from None
-    client.meta.events.register("needs-retry.s3.PutObject", _retry_undecided)
-    return client
-
-
-def _retry_undecided(response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: object) -> float | None:
-    """Have botocore send a conditional PUT again that S3 could not decide (409), after the returned seconds.
-
-    S3 answers so while another request for the same key is under way, and asks for the upload to be repeated;
-    botocore's own rules leave 409 alone. For every other answer None hands the question on to them.
-    """
-    if response is None or response[1].get("Error", {}).get("Code") not in _UNDECIDED or attempts >= _ATTEMPTS:
-        return None
-    return random.uniform(0, 0.1 * 2**attempts)  # noqa: S311 (jitter, not a secret)
-
-
-@contextmanager
-def _plain_errors(permission: str, bucket: str, name: str) -> Iterator[None]:
-    """Turn what botocore says into a `StorageError` in plain words.
-
-    The original is left out, text and chain: botocore quotes headers, proxies and credential helpers in some.
-    """
-    uri = f"s3://{bucket}/{name}"
-    try:
-        yield
-    except boto_errors.ClientError as error:
-        raise _explain_refusal(error.response.get("Error", {}), permission, bucket, uri) from None
-    except boto_errors.BotoCoreError as error:
-        raise StorageError(_explain_failure(error, permission, uri)) from None
-
-
-def _explain_refusal(refusal: dict[str, str], permission: str, bucket: str, uri: str) -> StorageError:
-    """Explain the error that the store answered with."""
-    code, words = refusal.get("Code", "unknown error"), refusal.get("Message", "")
-    if code in _ABSENT:
-        return NotFoundInStoreError(f"{uri} does not exist")
-    if code == "NoSuchBucket":
-        return StorageError(
-            f"the bucket {bucket!r} does not exist at {_endpoint()}; create it or correct the URI {uri}"
-        )
-    if code in _REFUSED:
-        return StorageError(
-            f"access denied: {permission} on {uri}. Grant it to the job's credentials; s3:ListBucket too, without "
-            f"which S3 denies access to whatever does not exist. The store says: {words}"
-        )
-    if code in _BAD_CREDENTIALS:
-        return StorageError(f"{_endpoint()} does not accept the credentials ({code}); {_CHECK_CREDENTIALS}")
-    if code in _OTHER_REGION:
-        return StorageError(f"the bucket {bucket!r} is in another region ({code}); set AWS_DEFAULT_REGION to it")
-    return StorageError(f"{permission} on {uri} failed: {code}: {words}")
-
-
-def _explain_failure(error: boto_errors.BotoCoreError, permission: str, uri: str) -> str:  # noqa: PLR0911 (one per cause)
-    """Explain why there was no answer, or none that could be used."""
-    kind = type(error).__name__
-    if isinstance(error, _NO_CREDENTIALS):
-        return f"no usable AWS credentials ({kind}); {_CHECK_CREDENTIALS}"
-    if isinstance(error, boto_errors.ProfileNotFound):
-        return f"{error}; correct AWS_PROFILE or configure the profile on every node"
-    if isinstance(error, boto_errors.ParamValidationError):
-        return f"{uri} is not a valid S3 URI: check the name of the bucket"
-    if isinstance(error, _DAMAGED):
-        return f"{uri} arrived incomplete or damaged ({kind}); try again"
-    if type(error) is boto_errors.HTTPClientError:  # its subclasses are about the connection
-        return f"no request to {_endpoint()} can be made; look for line ends in the AWS credentials"
-    if isinstance(error, _UNREACHABLE):
-        return f"cannot reach {_endpoint()} ({kind}); check AWS_ENDPOINT_URL_S3, AWS_DEFAULT_REGION and the network"
-    return f"{permission} on {uri} failed ({kind}); check the AWS settings of this machine"
-
-
-def _endpoint() -> str:
-    """Return where the client connects to, without any user name or password."""
-    endpoint: str = _client().meta.endpoint_url
-    parts = urlsplit(endpoint)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    with plain_errors("s3:DeleteObject", bucket, name):
+        client().delete_object(Bucket=bucket, Key=name)

@@ -3,11 +3,14 @@
 import pytest
 import ray
 
-from jobs.dispatch import Dispatcher
-from jobs.errors import JobError
+from jobs import dispatch as dispatching
+from jobs.commit import commit
+from jobs.dispatch import Dispatcher, Work
+from jobs.errors import JobError, StorageUnavailableError
 from jobs.plan import PlannedPair, Shard
-from jobs.records import decode_records
+from jobs.records import Record, decode_records
 from jobs.storage import open_store
+from jobs.storage.local import LocalStore
 from tests.stand_ins import StandIn, Stillborn
 
 pytestmark = pytest.mark.slow
@@ -27,21 +30,26 @@ def shards_of(names, size=3):
         )
         for row, name in enumerate(names)
     ]
-    return [Shard(index, tuple(pairs[at : at + size])) for index, at in enumerate(range(0, len(pairs), size))]
+    return [Shard(index, tuple(pairs[at : at + size]), "f") for index, at in enumerate(range(0, len(pairs), size))]
 
 
-def dispatch(folder, names, row_timeout=600.0, actor=StandIn, stopping=lambda: False):
+def dispatch(folder, names, actor=StandIn, stopping=lambda: False, redo=None, **options):
+    """Works through shards of three pairs each, or through the rows of shards in `redo`."""
     store = open_store(str(folder))
     remote = ray.remote(actor)
     actors = [
-        remote.options(num_cpus=1, max_restarts=-1, max_task_retries=0, max_concurrency=3).remote(str(folder))
+        remote.options(num_cpus=1, max_restarts=-1, max_task_retries=0, max_concurrency=4).remote(str(folder))
         for _ in range(2)
     ]
-    outcomes = []
+    if actor is StandIn:
+        ray.get([handle.ready.remote() for handle in actors])
+    outcomes, warnings = [], []
+    options = {"row_timeout": 600.0, **options}
+    dispatcher = Dispatcher(actors, store, progress=outcomes.append, warn=warnings.append, stopping=stopping, **options)
+    shards = shards_of(names)
+    works = map(Work, shards) if redo is None else (Work(shards[index], rows) for index, rows in redo.items())
     try:
-        Dispatcher(actors, store, "f", row_timeout=row_timeout, progress=outcomes.append, stopping=stopping).run(
-            iter(shards_of(names))
-        )
+        dispatcher.run(iter(works))
     finally:
         for handle in actors:
             ray.kill(handle)
@@ -61,7 +69,7 @@ def assert_all_recorded_once(names, records):
 
 
 def test_every_shard_is_done_once(tmp_path):
-    names = names_of(20)
+    names = names_of(20, slow1=0, slow2=8)
     outcomes, _, records = dispatch(tmp_path, names)
     assert_all_recorded_once(names, records)
     assert sorted(outcome.shard for outcome in outcomes) == list(range(7))
@@ -120,6 +128,81 @@ def test_an_actor_that_cannot_start_ends_the_job_with_the_reason(tmp_path):
 
 
 def test_stopping_finishes_what_is_begun_and_starts_no_more(tmp_path):
-    asked = iter([False, False] + 1000 * [True])
-    outcomes, _, records = dispatch(tmp_path, names_of(60), stopping=lambda: next(asked))
+    outcomes, _, records = dispatch(tmp_path, names_of(60), stopping=lambda: any(tmp_path.glob("records/shard-*")))
     assert 0 < len(records) == sum(outcome.done for outcome in outcomes) < 60
+
+
+def test_a_slow_row_that_lives_is_no_hanging_row(tmp_path):
+    names = names_of(6, slow=4)
+    _, by_id, records = dispatch(tmp_path, names, row_timeout=1.5)
+    assert_all_recorded_once(names, records)
+    assert by_id["slow"]["status"] == "done" and by_id["slow"]["attempts"] == 1
+
+
+def test_a_store_that_is_away_for_a_while_fails_no_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatching, "_PAUSE_S", 0.2)
+    names = names_of(12, away1=1, away2=10)
+    _, by_id, records = dispatch(tmp_path, names)
+    assert_all_recorded_once(names, records)
+    assert all(record["status"] == "done" for record in records)
+    assert by_id["away1"]["attempts"] == 2
+
+
+def test_an_object_that_no_store_ever_delivers_fails_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatching, "_PAUSE_S", 0.2)
+    names = names_of(12, gone=4)
+    _, by_id, records = dispatch(tmp_path, names, storage_patience=2)
+    assert_all_recorded_once(names, records)
+    assert by_id["gone"]["error_type"] == "StorageUnavailableError"
+    assert [record["pair_id"] for record in records if record["status"] == "failed"] == ["gone"]
+
+
+def test_when_no_store_answers_for_long_the_job_ends_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatching, "_PAUSE_S", 0.2)
+    monkeypatch.setattr(LocalStore, "exists", _unavailable)
+    with pytest.raises(StorageUnavailableError, match=r"for 1 s.*run the same command again later.*ever"):
+        dispatch(tmp_path, ["gone"], storage_patience=1)
+
+
+def _unavailable(*_):
+    raise StorageUnavailableError("no answer")
+
+
+def commit_all(folder, names, failed):
+    """Records of all shards, as a run would have left them."""
+    store = open_store(str(folder))
+    for shard in shards_of(names):
+        records = [Record.begin(pair, shard.fingerprint) for pair in shard.pairs]
+        for record in records:
+            record.status = "done"
+            if record.pair_id in failed:
+                record.fail(ValueError("bad"))
+        commit(store, shard, records)
+
+
+def test_rows_are_redone_and_their_records_replaced(tmp_path):
+    names = names_of(9, a=0, b=4, c=5)
+    commit_all(tmp_path, names, failed="abc")
+    outcomes, by_id, records = dispatch(tmp_path, names, redo={0: frozenset({0}), 1: frozenset({4})})
+    assert_all_recorded_once(names, records)
+    assert {name for name, record in by_id.items() if record["status"] == "failed"} == {"c"}
+    assert [by_id[name]["attempts"] for name in names] == [2, 1, 1, 1, 2, 1, 1, 1, 1]
+    assert sum(outcome.done for outcome in outcomes) == 2
+
+
+def test_a_poisonous_row_that_is_redone_fails_alone_again(tmp_path):
+    names = names_of(6, poison=4, b=5)
+    commit_all(tmp_path, names, failed=("poison", "b"))
+    _, by_id, records = dispatch(tmp_path, names, redo={1: frozenset({4, 5})})
+    assert_all_recorded_once(names, records)
+    assert by_id["poison"]["error_type"] == "ProcessDiedError" and by_id["poison"]["attempts"] == 5
+    assert [by_id[name]["attempts"] for name in ("p3", "b")] == [1, 4]
+    assert by_id["b"]["status"] == "done"
+
+
+def test_redoing_a_shard_whose_records_are_gone_does_all_of_it(tmp_path):
+    names = names_of(6)
+    commit_all(tmp_path, names, failed=())
+    (tmp_path / "records/shard-000001.parquet").unlink()
+    _, _, records = dispatch(tmp_path, names, redo={1: frozenset({4})})
+    assert_all_recorded_once(names, records)

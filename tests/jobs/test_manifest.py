@@ -16,15 +16,11 @@ from hypothesis import strategies as st
 
 from ift import OPTIONS, PRESETS, Settings, SettingsError
 from jobs.errors import ManifestError, NotFoundInStoreError
-from jobs.manifest import Defaults, read_manifest
+from jobs.manifest import Defaults
 from jobs.storage import open_store
+from tests.jobs.plans import read_manifest, write_jsonl
 
 PLAIN = {"content": "a.jpg", "style": "b.jpg"}
-
-
-def write_jsonl(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
 
 
 def write_csv(path, rows):
@@ -89,7 +85,7 @@ def test_a_full_row(tmp_path):
     assert pair.style_weights == (0.75, 0.25)
     assert pair.content_mask == str(tmp_path / "masks/a.png")
     assert pair.style_masks == ("s3://bucket/m.png", "label:256")
-    assert (pair.resolution, pair.style_resolution, pair.output) == (512, 256, "sub/a.webp")
+    assert (pair.resolution, pair.style_resolution, pair.output) == (512, 256, "images/sub/a.webp")
     assert Settings.from_json(pair.settings) == Settings.from_options(
         "photo", method="wct,ift,ift,ost", n_upd=[1, 2, 3, 4], gate=0.5
     )
@@ -97,7 +93,8 @@ def test_a_full_row(tmp_path):
 
 def test_a_plain_row_takes_the_defaults(tmp_path):
     (pair,) = read_rows(tmp_path, [PLAIN], preset="photo", options={"gate": 0.25, "eta": None}, resolution=640).pairs
-    assert (pair.preset, pair.resolution, pair.style_resolution, pair.output) == ("photo", 640, 640, None)
+    assert (pair.preset, pair.resolution, pair.style_resolution) == ("photo", 640, 640)
+    assert pair.output == f"images/{pair.pair_id}.png"
     assert pair.style_weights == (1.0,)
     assert (pair.method, pair.content_mask, pair.style_masks) == ("ift", None, (None,))
     assert Settings.from_json(pair.settings) == Settings.from_options("photo", gate=0.25)
@@ -239,6 +236,7 @@ def manifest_rows(draw):
     return rows
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(rows=manifest_rows())
 def test_every_format_gives_the_same_pairs(tmp_path_factory, rows):
@@ -543,7 +541,11 @@ def png_bytes():
         ("a.parquet", b"PAR1 and no more PAR1", "cannot be read as parquet"),
         ("a.csv", png_bytes(), "cannot be read as csv"),
         ("a.csv", b"", "cannot be read as csv: Empty CSV"),
-        ("a.csv", b"content,style\n\xff,b\n", "cannot be read as csv"),
+        (
+            "a.csv",
+            b"content,style\na,b\n\xff,b\n",
+            "row 1 (counting from 0), column content, value b'\\xff': is not UTF-8: save the file as UTF-8",
+        ),
         ("a.csv", b"content,style\n", "has no rows: write one for each pair"),
         (
             "a.csv",
@@ -594,7 +596,6 @@ def test_missing_columns_list_those_that_are_there(tmp_path):
 
 def test_unknown_columns_are_kept_out_and_reported(tmp_path):
     manifest = read_rows(tmp_path, [{**PLAIN, "caption": "x", "Gate": 9, "strenght": 1}])
-    assert manifest.ignored_columns == ("caption", "Gate", "strenght")
     assert manifest.notes == (
         "ignored columns: 'caption', 'Gate', 'strenght'",
         "column 'Gate': did you mean 'gate'?",
@@ -604,12 +605,11 @@ def test_unknown_columns_are_kept_out_and_reported(tmp_path):
 
 
 def test_known_columns_are_not_worth_a_note(tmp_path):
-    manifest = read_rows(tmp_path, [{**PLAIN, "lambda": 1}])
-    assert (manifest.ignored_columns, manifest.notes) == ((), ())
+    assert read_rows(tmp_path, [{**PLAIN, "lambda": 1}]).notes == ()
 
 
 def test_a_large_unknown_column_is_not_even_read(tmp_path):
     """Nor is one that Arrow cannot turn into text: the bytes of pictures beside their names."""
     table = pa.table({"content": ["a"], "style": ["b"], "thumbnail": [b"\xff\xd8" * 1000]})
     pq.write_table(table, tmp_path / "m.parquet")
-    assert read_manifest(str(tmp_path / "m.parquet"), Defaults()).ignored_columns == ("thumbnail",)
+    assert read_manifest(str(tmp_path / "m.parquet"), Defaults()).notes == ("ignored columns: 'thumbnail'",)

@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from jobs.contact_sheet import Triple, contact_sheet, pairs_sheet
-from jobs.manifest import Manifest, Pair
-from jobs.plan import make_plan
 from jobs.run_sheet import sheets_of_run
 from jobs.storage.local import LocalStore
+from tests.jobs.plans import prepare, write_jsonl
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,12 @@ def png(number):
 
 def run_of(store, works, done=True):
     """A run of (content, styles, preset, method); where it is done, the result of row k is `solid(k)`."""
-    pairs = [
-        Pair(
-            row, f"p{row}", content, styles, (1 / len(styles),) * len(styles), None, (None,) * len(styles), None, None,
-            None, method, preset, "{}",
-        )
+    rows = [
+        {"pair_id": f"p{row}", "content": content, "style": styles, "preset": preset, "method": method}
         for row, (content, styles, preset, method) in enumerate(works)
-    ]  # fmt: skip
-    plan = make_plan(Manifest("m.csv", pairs), weights="w", image_format="png", quality=90)
+    ]
+    folder = store.root.parent
+    plan = prepare(LocalStore(folder / "plan"), write_jsonl(folder / "m.jsonl", rows)).plan
     for shard in plan.iter_shards() if done else ():
         for pair in shard.pairs:
             store.write(pair.output, png(pair.row))

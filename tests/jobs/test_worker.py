@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -6,27 +8,41 @@ import torch
 
 from ift import Stylizer, load_image
 from ift.images import encode_image
-from jobs.manifest import Defaults, read_manifest
-from jobs.plan import make_plan
+from jobs import worker as worker_module
+from jobs.errors import CredentialsError, StorageUnavailableError
+from jobs.manifest import Defaults
+from jobs.plan import prepare_plan
 from jobs.records import decode_records
-from jobs.worker import ShardWorker, WorkerConfig
-from tests.jobs.pairs import picture, stripes, write_manifest
+from jobs.storage import open_store
+from jobs.storage.local import LocalStore
+from jobs.worker import Effort, ShardWorker, WorkerConfig
+from tests.jobs.pairs import picture, read_run, stripes, write_manifest
 
 
 def plan_of(folder, rows=None, shard_size=100, contents=4, styles=2, **defaults):
-    manifest = read_manifest(str(write_manifest(folder, contents, styles, rows)), Defaults(**defaults))
-    return make_plan(manifest, weights="w", image_format="png", quality=95, shard_size=shard_size)
+    manifest = write_manifest(folder, contents, styles, rows)
+    store = open_store(str(folder / f"plan-of-{shard_size}"))
+    plan_options = {"weights": "w", "image_format": "png", "quality": 95, "shard_size": shard_size}
+    return prepare_plan(store, str(manifest), Defaults(**defaults), **plan_options).plan
 
 
-def worker_for(folder, plan, **changes):
-    config = WorkerConfig(str(folder / "out"), plan.fingerprint, 95, None, None, io_threads=2, max_pixels=10**6)
+def worker_for(folder, **changes):
+    config = WorkerConfig(str(folder / "out"), 95, None, None, io_threads=2, max_pixels=10**6)
     return ShardWorker(replace(config, **changes))
+
+
+def run(worker, shard, **effort):
+    return worker.run(shard, Effort(**effort))
+
+
+def stylize(worker, shard, **effort):
+    return worker.stylize(shard, shard.pairs, Effort(**effort))
 
 
 def test_pictures_are_what_the_library_makes_and_records_say_so(tmp_path):
     plan = plan_of(tmp_path, preset="photo")
-    worker = worker_for(tmp_path, plan)
-    outcome = worker.run(plan.shard(0))
+    worker = worker_for(tmp_path)
+    outcome = run(worker, plan.shard(0))
     assert (outcome.done, outcome.failed) == (8, 0)
     records = decode_records((tmp_path / "out/records/shard-000000.parquet").read_bytes()).to_pylist()
     assert [record["row"] for record in records] == list(range(8))
@@ -82,8 +98,8 @@ def test_every_method_gives_what_the_library_gives(tmp_path, model):
         for name, options in METHODS.items()
     ]
     plan = plan_of(tmp_path, rows, contents=1, options=QUICK)
-    worker = worker_for(tmp_path, plan, batch_size=8)
-    assert worker.run(plan.shard(0)).failed == 0
+    worker = worker_for(tmp_path, batch_size=8)
+    assert run(worker, plan.shard(0)).failed == 0
     pictures = [load_image(tmp_path / f"styles/s{k}.png") for k in range(2)]
     content, records = load_image(tmp_path / "contents/c0.png"), records_of(tmp_path)
     results = {}
@@ -109,7 +125,7 @@ def test_masks_give_what_the_library_gives(tmp_path, model):
     ]
     rows.append({"pair_id": "unmasked", "content": content, "style": styles})
     plan = plan_of(tmp_path, rows, contents=1, options=QUICK)
-    assert worker_for(tmp_path, plan, batch_size=4).run(plan.shard(0)).failed == 0
+    assert run(worker_for(tmp_path, batch_size=4), plan.shard(0)).failed == 0
     assert {record["attempts"] for record in records_of(tmp_path).values()} == {1}
 
     halves = torch.full((48, 64), RED)
@@ -132,8 +148,8 @@ def test_masks_follow_the_resolution(tmp_path, model):
     row = {"pair_id": "small", "content": "contents/c0.png", "style": "styles/s0.png", "content_mask": "m.png"}
     rows = [{**row, "style_mask": "m.png", "resolution": "48", "style_resolution": "56"}]
     plan = plan_of(tmp_path, rows, contents=1, styles=1, options=QUICK)
-    worker = worker_for(tmp_path, plan)
-    assert [worker.run(shard).failed for shard in plan.iter_shards()] == [0, 0]
+    worker = worker_for(tmp_path)
+    assert [run(worker, shard).failed for shard in plan.iter_shards()] == [0, 0]
     content, style = load_image(tmp_path / "contents/c0.png", 48), load_image(tmp_path / "styles/s0.png", 56)
     masks = [torch.full(image.shape[-2:], RED) for image in (content, style)]
     for mask in masks:
@@ -162,7 +178,7 @@ def test_a_broken_mask_fails_alone_and_says_which_file(tmp_path):
         for name, (content, style) in masks.items()
     ]
     plan = plan_of(tmp_path, rows, options=QUICK)
-    outcome = worker_for(tmp_path, plan, batch_size=4).run(plan.shard(0))
+    outcome = run(worker_for(tmp_path, batch_size=4), plan.shard(0))
     records = records_of(tmp_path)
     failed = {name: record for name, record in records.items() if record["status"] == "failed"}
     assert set(failed) == set(masks) - {"good"}
@@ -182,10 +198,10 @@ def test_rows_of_one_style_and_of_several_share_no_batch(tmp_path):
         for k in (1, 2)
     ]
     plan = plan_of(tmp_path, rows, options={"method": "adain"})
-    single, batched = worker_for(tmp_path, plan), worker_for(tmp_path, plan, batch_size=4, output=str(tmp_path / "b"))
+    single, batched = worker_for(tmp_path), worker_for(tmp_path, batch_size=4, output=str(tmp_path / "b"))
     for worker in (single, batched):
         worker.model = Stylizer.from_pretrained(dtype=torch.float32)
-        assert {(record.status, record.attempts) for record in worker.stylize(plan.shard(0).pairs)} == {("done", 1)}
+        assert {(record.status, record.attempts) for record in stylize(worker, plan.shard(0))} == {("done", 1)}
     for pair in plan.shard(0).pairs:
         one, other = (load_image(tmp_path / folder / pair.output) for folder in ("out", "b"))
         torch.testing.assert_close(one, other, rtol=0, atol=1.01 / 255)
@@ -201,7 +217,7 @@ def test_a_bad_row_fails_alone_and_says_why(tmp_path):
         {"pair_id": "style", "content": "contents/c0.png", "style": "gone.png"},
     ]
     plan = plan_of(tmp_path, rows)
-    outcome = worker_for(tmp_path, plan).run(plan.shard(0))
+    outcome = run(worker_for(tmp_path), plan.shard(0))
     assert (outcome.done, outcome.failed) == (8, 4)
     records = decode_records((tmp_path / "out/records/shard-000000.parquet").read_bytes()).to_pylist()
     failed = {record["pair_id"]: record for record in records if record["status"] == "failed"}
@@ -214,10 +230,10 @@ def test_a_bad_row_fails_alone_and_says_why(tmp_path):
 
 def test_a_batch_gives_what_single_pictures_give(tmp_path):
     plan = plan_of(tmp_path)
-    single, batched = worker_for(tmp_path, plan), worker_for(tmp_path, plan, batch_size=3, output=str(tmp_path / "b"))
+    single, batched = worker_for(tmp_path), worker_for(tmp_path, batch_size=3, output=str(tmp_path / "b"))
     for worker in (single, batched):
         worker.model = Stylizer.from_pretrained(dtype=torch.float32)
-        assert worker.run(plan.shard(0)).failed == 0
+        assert run(worker, plan.shard(0)).failed == 0
     for pair in plan.shard(0).pairs:
         one, other = (load_image(tmp_path / folder / pair.output) for folder in ("out", "b"))
         torch.testing.assert_close(one, other, rtol=0, atol=1.01 / 255)
@@ -225,49 +241,168 @@ def test_a_batch_gives_what_single_pictures_give(tmp_path):
 
 def test_a_failing_batch_is_tried_one_by_one(tmp_path):
     plan = plan_of(tmp_path)
-    worker = worker_for(tmp_path, plan, batch_size=4)
-    stylize = worker.model.stylize
+    worker = worker_for(tmp_path, batch_size=4)
+    of_model = worker.model.stylize
 
     def no_memory_for_many(contents, *arguments, **options):
         if len(contents) > 1:
             raise torch.OutOfMemoryError("a batch is too much")
-        return stylize(contents, *arguments, **options)
+        return of_model(contents, *arguments, **options)
 
     worker.model.stylize = no_memory_for_many
-    records = worker.stylize(plan.shard(0).pairs)
+    records = stylize(worker, plan.shard(0))
     assert {record.status for record in records} == {"done"}
     assert {record.attempts for record in records} == {2}
 
 
 def test_the_first_commit_stands(tmp_path):
     plan = plan_of(tmp_path)
-    worker = worker_for(tmp_path, plan)
-    worker.run(plan.shard(0))
+    worker = worker_for(tmp_path)
+    run(worker, plan.shard(0))
     path = tmp_path / "out/records/shard-000000.parquet"
     first = path.read_bytes()
     pictures = {file: file.read_bytes() for file in (tmp_path / "out/images").iterdir()}
-    worker.run(plan.shard(0))
+    run(worker, plan.shard(0))
     assert path.read_bytes() == first
     assert {file: file.read_bytes() for file in (tmp_path / "out/images").iterdir()} == pictures
 
 
 def test_each_style_is_encoded_once(tmp_path):
     plan = plan_of(tmp_path, shard_size=3)
-    worker = worker_for(tmp_path, plan)
+    worker = worker_for(tmp_path)
     encoded = []
     compute = worker._styles._compute
     worker._styles._compute = lambda *style: encoded.append(1) or compute(*style)
     for shard in plan.iter_shards():
-        worker.run(shard)
+        run(worker, shard)
     assert len(encoded) == 2
 
 
 @pytest.mark.parametrize("shard_size", [1, 3])
 def test_results_do_not_depend_on_the_shards(tmp_path, shard_size):
     whole, parts = plan_of(tmp_path), plan_of(tmp_path, shard_size=shard_size)
-    a, b = worker_for(tmp_path, whole), worker_for(tmp_path, parts, output=str(tmp_path / "parts"))
-    a.run(whole.shard(0))
+    a, b = worker_for(tmp_path), worker_for(tmp_path, output=str(tmp_path / "parts"))
+    run(a, whole.shard(0))
     for shard in parts.iter_shards():
-        b.run(shard)
+        run(b, shard)
     for pair in whole.shard(0).pairs:
         assert (tmp_path / "out" / pair.output).read_bytes() == (tmp_path / "parts" / pair.output).read_bytes()
+
+
+class Away:
+    """Stands before a store and does not let through what has `word` in its name, as long as it is `away`."""
+
+    def __init__(self, monkeypatch, word, error=StorageUnavailableError):
+        self.word, self.error, self.away = word, error, True
+        for owner, name in ((worker_module, "read_uri"), (LocalStore, "write")):
+            monkeypatch.setattr(owner, name, self.guard(getattr(owner, name)))
+
+    def guard(self, function):
+        def guarded(*arguments, **options):
+            if self.away and any(isinstance(part, str) and self.word in part for part in arguments):
+                raise self.error("not now")
+            return function(*arguments, **options)
+
+        return guarded
+
+
+@pytest.mark.parametrize("word", ["contents/c1", "styles/s1", "images/c2"])
+def test_while_a_store_is_away_nothing_is_committed_and_no_row_is_blamed(tmp_path, monkeypatch, word):
+    plan = plan_of(tmp_path, options=QUICK)
+    worker, store = worker_for(tmp_path), Away(monkeypatch, word)
+    for _ in range(2):
+        with pytest.raises(StorageUnavailableError):
+            run(worker, plan.shard(0))
+    assert not (tmp_path / "out/records").exists()
+    store.away = False
+    assert run(worker, plan.shard(0), tries=2).failed == 0
+    assert {record["attempts"] for record in records_of(tmp_path).values()} == {3}
+
+
+def test_what_a_store_never_delivers_fails_at_last_but_the_output_never_does(tmp_path, monkeypatch):
+    plan = plan_of(tmp_path, options=QUICK)
+    worker, _ = worker_for(tmp_path), Away(monkeypatch, "contents/c1")
+    assert run(worker, plan.shard(0), last=True).failed == 2
+    failed = [record for record in records_of(tmp_path).values() if record["status"] == "failed"]
+    assert {record["error_type"] for record in failed} == {"StorageUnavailableError"}
+    Away(monkeypatch, "images/c2")
+    with pytest.raises(StorageUnavailableError):
+        stylize(worker, plan.shard(0), last=True)
+
+
+def test_refused_credentials_blame_no_row(tmp_path, monkeypatch):
+    plan = plan_of(tmp_path, options=QUICK)
+    Away(monkeypatch, "contents/c1", CredentialsError)
+    with pytest.raises(CredentialsError):
+        run(worker_for(tmp_path), plan.shard(0), last=True)
+    assert not (tmp_path / "out/records").exists()
+
+
+def test_only_the_rows_asked_for_are_redone(tmp_path):
+    rows = [{"pair_id": "late", "content": "late.png", "style": "styles/s0.png"}]
+    plan = plan_of(tmp_path, rows, options=QUICK)
+    worker = worker_for(tmp_path)
+    assert run(worker, plan.shard(0)).failed == 1
+    before = records_of(tmp_path)
+    picture(tmp_path / "late.png", 9)
+    outcome = run(worker, plan.shard(0), rows=frozenset({8}))
+    assert (outcome.done, outcome.failed) == (1, 0)
+    after = records_of(tmp_path)
+    assert after["late"]["status"] == "done" and after["late"]["attempts"] == 2 and after["late"]["row"] == 8
+    assert hashlib.sha256(written(tmp_path, plan, "late")).hexdigest() == after["late"]["sha256"]
+    assert {name: record for name, record in after.items() if name != "late"} == {
+        name: record for name, record in before.items() if name != "late"
+    }
+
+
+def test_files_that_are_too_large_or_out_of_bounds_fail_alone(tmp_path):
+    size = picture(tmp_path / "contents/c0.png", 0).stat().st_size
+    (tmp_path / "contents/large.png").write_bytes(bytes(20 * size))
+    picture(tmp_path / "elsewhere/c.png", 1)
+    rows = [
+        {"pair_id": "large", "content": "contents/large.png", "style": "styles/s0.png"},
+        {"pair_id": "outside", "content": "elsewhere/c.png", "style": "styles/s0.png"},
+    ]
+    plan = plan_of(tmp_path, rows, options=QUICK)
+    allowed = (str(tmp_path / "contents"), str(tmp_path / "styles"))
+    worker = worker_for(tmp_path, most_bytes=10 * size, allowed=allowed)
+    assert run(worker, plan.shard(0)).failed == 2
+    records = records_of(tmp_path)
+    assert str(20 * size) in records["large"]["error"].replace(",", "")
+    assert "elsewhere" in records["outside"]["error"]
+
+
+def test_a_sign_of_life_for_every_stage(tmp_path):
+    plan = plan_of(tmp_path, options=QUICK)
+    worker = worker_for(tmp_path)
+    run(worker, plan.shard(0))
+    assert worker.beats >= 3 * plan.rows
+
+
+PROGRAM = """
+import sys
+from jobs.plan import load_plan
+from jobs.storage import open_store
+from jobs.storage.local import LocalStore
+from jobs.worker import Effort, ShardWorker, WorkerConfig
+plan, output = sys.argv[1:]
+config = WorkerConfig(output, 95, None, None, io_threads=2, max_pixels=10**9, memory=3 << 29)
+worker = ShardWorker(config)
+for shard in load_plan(open_store(plan)).iter_shards():
+    worker.run(shard, Effort())
+"""
+
+
+@pytest.mark.slow
+def test_a_picture_too_large_for_memory_is_a_failed_row_and_the_worker_lives_on(tmp_path):
+    picture(tmp_path / "huge.png", 3, (2000, 1500))
+    rows = [{"pair_id": "huge", "content": "huge.png", "style": "styles/s0.png"}]
+    plan_of(tmp_path, rows, shard_size=4, options=QUICK)
+    arguments = [str(tmp_path / "plan-of-4"), str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    records = {record["pair_id"]: record for record in read_run(tmp_path / "out")}
+    assert records["huge"]["error_type"] == "OutOfMemoryError", records["huge"]["error"]
+    assert "1.5 GiB" in records["huge"]["error"]
+    assert [name for name, record in records.items() if record["status"] == "failed"] == ["huge"]
+    assert len(records) == 9

@@ -1,0 +1,95 @@
+"""The commit of a shard: its records become one object, once; and how records are replaced when rows are redone.
+
+There is at most one record object per shard at any time, and in it exactly one record per pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from jobs.errors import NotFoundInStoreError
+from jobs.parquet import to_parquet
+from jobs.plan import Shard
+from jobs.records import SCHEMA, Record, decode_records, encode_records
+from jobs.storage import Store
+
+Rows = Mapping[int, dict[str, Any]]
+"""What a record object holds, by the number of the row in the manifest."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a piece of work; the truth is in the record object."""
+
+    shard: int
+    done: int
+    failed: int
+
+    @classmethod
+    def of(cls, shard: Shard, records: Sequence[Record]) -> Outcome:
+        """Counts records."""
+        failed = sum(record.status == "failed" for record in records)
+        return cls(shard.index, len(records) - failed, failed)
+
+
+def commit(store: Store, shard: Shard, records: Sequence[Record]) -> Outcome:
+    """Writes a shard's records, once and for all.
+
+    It is a create: if another worker was first, its records stand, and the pictures, which have the same names and
+    bytes, are the same.
+    """
+    if store.create(shard.record_key, encode_records(records)):
+        _delete_pictures(store, shard, {record.row for record in records if record.status == "failed"})
+    return Outcome.of(shard, records)
+
+
+def committed_rows(store: Store, shard: Shard) -> Rows | None:
+    """The records that stand; None if the shard is not committed."""
+    try:
+        return _rows(store.read(shard.record_key))
+    except NotFoundInStoreError:
+        return None
+
+
+def recommit(store: Store, shard: Shard, records: Iterable[Record], seen: Rows) -> Outcome:
+    """Replaces the records of some rows of a committed shard.
+
+    Args:
+        store: that holds the records.
+        shard: that is committed.
+        records: of the rows that were redone; attempts count from those of `seen` on.
+        seen: what stood when the work began. A record that has changed since is another worker's, and stays.
+    """
+    fresh = list(records)
+    for record in fresh:
+        record.attempts += seen[record.row]["attempts"]
+    redone = _rows(encode_records(fresh))
+    while True:
+        current = store.read(shard.record_key)
+        standing = _rows(current)
+        ours = {number: row for number, row in redone.items() if standing[number] == seen[number]}
+        if not ours or store.replace(shard.record_key, _encode({**standing, **ours}), current):
+            _delete_pictures(store, shard, {number for number, row in ours.items() if row["status"] == "failed"})
+            return Outcome.of(shard, fresh)
+
+
+def _delete_pictures(store: Store, shard: Shard, failed: Container[int]) -> None:
+    """Removes what an earlier attempt has left of pairs that failed now.
+
+    Only after the records stand that promise no picture: another worker's might have promised it.
+    """
+    for pair in shard.pairs:
+        if pair.row in failed:
+            store.delete(pair.output)
+
+
+def _rows(data: bytes) -> Rows:
+    return {row["row"]: row for row in decode_records(data).to_pylist()}
+
+
+def _encode(rows: Rows) -> bytes:
+    return to_parquet(pa.Table.from_pylist([rows[number] for number in sorted(rows)], SCHEMA))

@@ -1,0 +1,173 @@
+"""Groups of flags that several commands of the job share, each as one dataclass that the command receives."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from ift import options
+from ift.images import MAX_PIXELS
+
+AllowPrefix = Annotated[
+    list[str] | None,
+    typer.Option(help="Folder or s3:// prefix below which pictures may lie; may be repeated.  [default: anywhere]"),
+]
+MaxFailed = Annotated[float, typer.Option(min=0, max=1, help="Exit with 3 if a larger share of the pairs fails.")]
+Output = Annotated[str, typer.Option(help="Where results go: a folder or an s3:// prefix.")]
+
+
+@dataclass(frozen=True)
+class Planning:
+    """What decides the results of a run, beside the weights.
+
+    Attributes:
+        manifest: URI of the pairs.
+        preset: of rows that name none.
+        options: values by the names in `ift.OPTIONS`, None where not given.
+        resolution: of rows that give none; None for each content's own size.
+        style_resolution: the same for the styles.
+        image_format: of outputs without a name.
+        quality: of JPEG and WebP.
+        shard_size: most pairs that are committed together.
+    """
+
+    manifest: str
+    preset: str
+    options: Mapping[str, object]
+    resolution: int | None
+    style_resolution: int | None
+    image_format: str
+    quality: int
+    shard_size: int | None
+
+
+@dataclass(frozen=True)
+class Working:
+    """What a run may use; changes nothing about its results.
+
+    Attributes:
+        workers: number of actors; by the cluster's GPUs and CPUs if None.
+        gpus_per_worker: share of a GPU of each; by the cluster if None.
+        memory_per_worker: GiB that each may hold; by the cluster if None.
+        batch_size: most pictures in a batch; 8 on GPUs and 1 on CPUs if None.
+        io_threads: threads of each that fetch, and that upload.
+        row_timeout: seconds without a sign of life after which a worker counts as hung.
+        max_pixels: larger pictures are failed rows.
+        max_file_mb: larger picture files are failed rows, in 10⁶ bytes.
+        address: of a Ray cluster; that of RAY_ADDRESS, or else an embedded one, if None.
+    """
+
+    workers: int | None
+    gpus_per_worker: float | None
+    memory_per_worker: float | None
+    batch_size: int | None
+    io_threads: int
+    row_timeout: float
+    max_pixels: int
+    max_file_mb: float
+    address: str | None
+
+
+def planning(
+    manifest: Annotated[str, typer.Option(help="Parquet, CSV or JSONL file of pairs, local or s3://.")],
+    preset: options.Preset = "artistic",
+    resolution: options.Resolution = 1024,
+    style_resolution: options.StyleResolution = None,
+    image_format: Annotated[str, typer.Option(help="jpeg, png, webp or tiff, for outputs without a name.")] = "jpeg",
+    quality: options.Quality = 95,
+    shard_size: Annotated[
+        int | None, typer.Option(min=1, help="Pairs committed together.  [default: by the number of pairs]")
+    ] = None,
+    method: options.Method = None,
+    alpha: options.Alpha = None,
+    strength: options.Strength = None,
+    gate: options.Gate = None,
+    keep_colours: options.KeepColours = None,
+    guided_radius: options.GuidedRadius = None,
+    n_upd: options.NUpd = None,
+    n_iter: options.NIter = None,
+    iterate: options.Iterate = None,
+    lambda_: options.Lambda = None,
+    solver: options.Solver = None,
+    eta: options.Eta = None,
+    tolerance: options.Tolerance = None,
+    nst_steps: options.NstSteps = None,
+    centred: options.Centred = None,
+    direction: options.Direction = None,
+    form: options.Form = None,
+) -> Planning:
+    """Makes a `Planning` of its flags."""
+    knobs = {
+        "method": method, "alpha": alpha, "strength": strength, "gate": gate, "keep_colours": keep_colours,
+        "guided_radius": guided_radius, "n_upd": n_upd, "n_iter": n_iter, "iterate": iterate, "lambda_": lambda_,
+        "solver": solver, "eta": eta, "tolerance": tolerance, "nst_steps": nst_steps, "centred": centred,
+        "direction": direction, "form": form,
+    }  # fmt: skip
+    return Planning(manifest, preset, knobs, resolution or None, style_resolution, image_format, quality, shard_size)
+
+
+def working(
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Actors.  [default: one a GPU, or one for two CPUs]")
+    ] = None,
+    gpus_per_worker: Annotated[float | None, typer.Option(min=0, help="GPUs of each actor; 0 for CPUs only.")] = None,
+    memory_per_worker: Annotated[
+        float | None,
+        typer.Option(min=0.5, help="GiB that an actor may hold.  [default: its share of the cluster's; none on GPUs]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Pictures of one size at a time.  [default: 8 on GPUs, 1 on CPUs]")
+    ] = None,
+    io_threads: Annotated[int, typer.Option(min=1, help="Threads that fetch, and that upload, per actor.")] = 4,
+    row_timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds a row may take before its actor is hung; nst on CPUs may need more.")
+    ] = 600.0,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are failed rows.")] = MAX_PIXELS,
+    max_file_mb: Annotated[float, typer.Option(min=0, help="Larger picture files are failed rows.")] = 512.0,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Ray cluster; auto for the one on this machine.  [default: RAY_ADDRESS, or else an embedded one]"
+        ),
+    ] = None,
+) -> Working:
+    """Makes a `Working` of its flags."""
+    return Working(
+        workers,
+        gpus_per_worker,
+        memory_per_worker,
+        batch_size,
+        io_threads,
+        row_timeout,
+        max_pixels,
+        max_file_mb,
+        address,
+    )
+
+
+def takes(group: Callable[..., object]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the flags of `group` instead of the parameter that has the type which `group` returns."""
+    signature = inspect.signature(group, eval_str=True)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())
+        (place,) = (at for at, each in enumerate(own) if each.annotation is signature.return_annotation)
+        flags = list(signature.parameters.values())
+
+        @wraps(command)
+        def with_flags(**given: Any) -> None:
+            gathered = group(**{flag.name: given.pop(flag.name) for flag in flags})
+            command(**{own[place].name: gathered}, **given)
+
+        every = [*own[:place], *flags, *own[place + 1 :]]
+        keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in every]
+        with_flags.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+        with_flags.__annotations__ = {each.name: each.annotation for each in keyword}
+        return with_flags
+
+    return decorate

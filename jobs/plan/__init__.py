@@ -1,0 +1,12 @@
+"""The frozen plan of a job: every pair, its output, and the shards in which the pairs are worked on."""
+
+from jobs.plan.editions import PLAN_KEY, PLAN_VERSION, Edition, Page
+from jobs.plan.frozen import Plan, load_plan
+from jobs.plan.outputs import SUFFIXES
+from jobs.plan.prepare import Prepared, prepare_plan
+from jobs.plan.shards import PlannedPair, Shard
+
+__all__ = [
+    "PLAN_KEY", "PLAN_VERSION", "SUFFIXES", "Edition", "Page", "Plan", "PlannedPair", "Prepared", "Shard", "load_plan",
+    "prepare_plan",
+]  # fmt: skip

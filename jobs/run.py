@@ -1,0 +1,114 @@
+"""Works through what is missing of a plan on a Ray cluster, with progress, until all is done or a signal comes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+from rich.console import Console
+from tqdm import tqdm
+
+from jobs.actor import StylizeActor, plan_fleet, start_actors
+from jobs.commit import Outcome
+from jobs.dispatch import Dispatcher, Work
+from jobs.errors import JobError
+from jobs.flags import Working
+from jobs.signals import StopSignal
+from jobs.storage import Store
+from jobs.worker import WorkerConfig
+
+
+def run_on_cluster(
+    works: Iterator[Work],
+    store: Store,
+    config: WorkerConfig,
+    working: Working,
+    console: Console,
+    *,
+    rows: int,
+    already: int = 0,
+    actor: type[StylizeActor] = StylizeActor,
+) -> StopSignal:
+    """Starts or joins Ray, and goes through the work.
+
+    Args:
+        works: what is to be done.
+        store: of the run's output.
+        config: of the workers.
+        working: what may be used.
+        console: for what the user should know.
+        rows: pairs in all, for the progress bar.
+        already: pairs that are done.
+        actor: what stylizes.
+
+    Returns:
+        The signal that ended it early, if one has come.
+
+    Raises:
+        JobError: as `Dispatcher.run`.
+    """
+    _connect(working.address)
+    stop = StopSignal()
+    try:
+        fleet = plan_fleet(
+            ray.cluster_resources(),  # type: ignore[no-untyped-call]
+            working.workers,
+            working.gpus_per_worker,
+            None if working.memory_per_worker is None else int(working.memory_per_worker * 2**30),
+        )
+        actors = start_actors(fleet, config, working.batch_size or (8 if fleet.gpus else 1), actor)
+        console.print(
+            f"{rows} pairs, {already} of them done; {fleet.workers} workers with "
+            f"{fleet.cpus} CPUs{f' and {fleet.gpus:g} GPUs' if fleet.gpus else ''} each",
+            highlight=False,
+        )
+        with _Progress(rows, already) as progress:
+            Dispatcher(
+                actors,
+                store,
+                row_timeout=working.row_timeout,
+                progress=progress,
+                warn=lambda text: console.print(text, highlight=False),
+                stopping=stop,
+            ).run(works)
+    finally:
+        ray.shutdown()
+    return stop
+
+
+def _connect(address: str | None) -> None:
+    """Joins the cluster at `address` or in RAY_ADDRESS, which `ray job submit` sets, or else starts one of its own."""
+    quiet: dict[str, Any] = {"log_to_driver": True, "logging_level": "warning"}
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address is None:
+        ray.init("local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
+        return
+    try:
+        ray.init(address, **quiet)
+    except ConnectionError as error:
+        raise JobError(f"no Ray cluster answers at {address}: {error}") from error
+
+
+class _Progress:
+    """A bar with rate and time left; where nobody watches, a line now and then."""
+
+    def __init__(self, rows: int, already: int) -> None:
+        watched = sys.stderr.isatty()
+        self._failed = 0
+        self._bar = tqdm(
+            total=rows, initial=already, unit=" pairs", dynamic_ncols=watched, mininterval=0.5 if watched else 10
+        )
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __call__(self, outcome: Outcome) -> None:
+        self._failed += outcome.failed
+        self._bar.set_postfix(failed=self._failed, refresh=False)
+        self._bar.update(outcome.done + outcome.failed)
