@@ -157,8 +157,11 @@ class Dispatcher:
         self._progressed = self._warned = time.monotonic()
         self._commit_after = 0.0
 
-    def run(self, works: Iterator[Work]) -> None:
-        """Goes through the work; returns when all is committed, or when it was told to stop and has drained.
+    def run(self, works: Iterator[Work]) -> bool:
+        """Goes through the work until all is committed, or it was told to stop and has drained.
+
+        Returns:
+            Whether all is committed.
 
         Raises:
             StorageUnavailableError: no storage has answered for too long; run again later.
@@ -169,9 +172,9 @@ class Dispatcher:
             self._commit_isolated()
             if not self._stopping():
                 self._feed(fresh)
-            left = not self._exhausted or self._again or self._isolated
+            left = bool(not self._exhausted or self._again or self._isolated)
             if not any(seat.tasks for seat in self._seats) and (self._stopping() or not left):
-                return
+                return not left
             self._ask()
             calls = {call: seat for seat in self._seats for call in seat.calls}
             if not calls:  # all that is left waits for the store

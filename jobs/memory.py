@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
+import pyarrow as pa
+
 
 def limit_memory(most: int) -> None:
     """Makes allocations fail once this process holds `most` bytes of data, instead of the system ending it.
@@ -15,6 +17,7 @@ def limit_memory(most: int) -> None:
     status = _kilobytes()
     if status is None:
         return
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own would reserve a GiB at the first use of a few bytes
     limit = most + (status["VmData"] - status["RssAnon"]) * 1024
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or limit < hard:

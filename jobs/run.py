@@ -31,7 +31,7 @@ def run_on_cluster(
     rows: int,
     already: int = 0,
     actor: type[StylizeActor] = StylizeActor,
-) -> StopSignal:
+) -> int | None:
     """Starts or joins Ray, and goes through the work.
 
     Args:
@@ -45,7 +45,7 @@ def run_on_cluster(
         actor: what stylizes.
 
     Returns:
-        The signal that ended it early, if one has come.
+        The exit code, if a signal ended it early; None if all is committed.
 
     Raises:
         JobError: as `Dispatcher.run`.
@@ -66,17 +66,17 @@ def run_on_cluster(
             highlight=False,
         )
         with _Progress(rows, already) as progress:
-            Dispatcher(
+            dispatcher = Dispatcher(
                 actors,
                 store,
                 row_timeout=working.row_timeout,
                 progress=progress,
                 warn=lambda text: console.print(text, highlight=False),
                 stopping=stop,
-            ).run(works)
+            )
+            return None if dispatcher.run(works) else stop.exit_code
     finally:
         ray.shutdown()
-    return stop
 
 
 def _connect(address: str | None) -> None:

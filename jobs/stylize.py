@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +26,6 @@ from jobs.parquet import to_parquet
 from jobs.plan import Plan, load_plan, prepare_plan
 from jobs.run import run_on_cluster
 from jobs.run_sheet import sheets_of_run
-from jobs.signals import StopSignal
 from jobs.storage import Store, open_store
 from jobs.summary import SUMMARY_KEY, TIMINGS_KEY, print_summary, summarize
 from jobs.verify import VERDICT_KEY, Verdict, print_verdict, repair_storage, verify
@@ -119,13 +118,14 @@ def retry(
     started = time.perf_counter()
     with mistakes_as_exit_code():
         job = _open_job(output, resources, allow_prefix, weights, vgg19)
-        failed = dict(failed_rows(job.store, job.plan))
-        stop = None
+        failed = summarize(job.store, job.plan)[0].failed
+        stopped = None
         if failed:
-            stop = _redo(job, failed)
+            works = (Work(job.plan.shard(index), rows) for index, rows in failed_rows(job.store, job.plan))
+            stopped = _on_cluster(job, works, failed)
         else:
             console.print("nothing to do: no pair has failed")
-        code = _finish(job, stop, started, max_failed)
+        code = _finish(job, stopped, started, max_failed)
     raise typer.Exit(code)
 
 
@@ -180,8 +180,6 @@ def sheet(
 
 def _prepare(store: Store, planned: Planning, allow_prefix: list[str] | None, weights: str) -> Plan:
     """The frozen plan, with whatever the manifest has gained."""
-    store.check()
-    store.sweep()
     prepared = prepare_plan(
         store,
         planned.manifest,
@@ -207,7 +205,6 @@ def _open_job(
     made = load_plan(store)
     if weights_digest(weights, vgg19) != made.weights:
         raise PlanError(f"{store.uri} was made with other model weights: give the same --weights and --vgg19 as then")
-    store.check()
     return _Job(store, made, _config(store, made, resources, allow_prefix, weights, vgg19), resources)
 
 
@@ -231,7 +228,7 @@ def _config(
     )
 
 
-def _run_missing(job: _Job) -> StopSignal | None:
+def _run_missing(job: _Job) -> int | None:
     """Does every shard that is not committed."""
     committed = committed_shards(job.store, job.plan)
     if len(committed) == job.plan.shards:
@@ -242,25 +239,20 @@ def _run_missing(job: _Job) -> StopSignal | None:
     return _on_cluster(job, missing, job.plan.rows, already)
 
 
-def _redo(job: _Job, rows: Mapping[int, frozenset[int] | None]) -> StopSignal:
-    """Does some rows of some shards again; None means all of a shard that has no records."""
-    works = (Work(job.plan.shard(index), rows[index]) for index in sorted(rows))
-    count = sum(job.plan.rows_of(index) if some is None else len(some) for index, some in rows.items())
-    return _on_cluster(job, works, count, 0)
-
-
-def _on_cluster(job: _Job, works: Iterator[Work], rows: int, already: int) -> StopSignal:
+def _on_cluster(job: _Job, works: Iterator[Work], rows: int, already: int = 0) -> int | None:
+    job.store.check()
+    job.store.sweep()
     return run_on_cluster(works, job.store, job.config, job.working, console, rows=rows, already=already, actor=ACTOR)
 
 
-def _finish(job: _Job, stop: StopSignal | None, started: float, max_failed: float) -> int:
+def _finish(job: _Job, stopped: int | None, started: float, max_failed: float) -> int:
     """Writes timings and summary, and prints them; returns the exit code."""
     summary, timings = summarize(job.store, job.plan, time.perf_counter() - started)
     job.store.write(TIMINGS_KEY, to_parquet(timings))
     job.store.write(SUMMARY_KEY, summary.to_json())
     print_summary(summary, console)
-    if stop is not None and stop():
-        return stop.exit_code
+    if stopped is not None:
+        return stopped
     if summary.left:
         return 1
     if summary.failed > max_failed * summary.rows:
@@ -283,9 +275,14 @@ def _repair(job: _Job, verdict: Verdict) -> int:
     """Sets aside what is wrong, does it again, and looks once more; returns the exit code."""
     for problem in repair_storage(job.store, verdict):
         console.print(problem, highlight=False, markup=False)
-    stop = _redo(job, verdict.redo) if verdict.redo else None
-    if stop is not None and stop():
-        return stop.exit_code
+    stopped = None
+    if verdict.redo:
+        job = replace(job, plan=verdict.plan)  # which may have grown since
+        works = (Work(job.plan.shard(index), rows) for index, rows in verdict.redo.items())
+        count = sum(job.plan.rows_of(index) if rows is None else len(rows) for index, rows in verdict.redo.items())
+        stopped = _on_cluster(job, works, count)
+    if stopped is not None:
+        return stopped
     again = _verify(job, quick=False)
     return 0 if again.fine else DAMAGED
 

@@ -47,7 +47,7 @@ _TICK_S = 1.0
 _PAUSE_S = 5.0
 
 _EXIT_CODE = re.compile(r"^exit code (\d+)\s*\Z", re.MULTILINE)
-_COUNTS = re.compile(r"^\d+ done, \d+ failed.*$", re.MULTILINE)
+_COUNTS = re.compile(r"^[\d,]+ done, [\d,]+ failed.*$", re.MULTILINE)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 

@@ -183,7 +183,9 @@ def _batch_rows(group: Any, known: list[str]) -> int:
 
 def _read_csv(file: Path, names: list[str]) -> _Batches:
     """Every cell is text, an empty one is null, and ';' separates what there is of several styles."""
-    with _open_csv(file, pa.csv.ConvertOptions(), [], _BYTES) as reader:
+    with file.open("rb") as stream:
+        start = pa.BufferReader(stream.read(_BYTES))  # a reader of the file would read on
+    with _open_csv(start, pa.csv.ConvertOptions(), [], _BYTES) as reader:
         names.extend(reader.schema.names)
     return _csv_batches(file, [name for name in dict.fromkeys(names) if name in KNOWN])
 
@@ -224,14 +226,14 @@ def _csv_blocks(file: Path, options: pa.csv.ConvertOptions) -> Iterator[pa.Recor
 
 
 def _open_csv(
-    file: Path, options: pa.csv.ConvertOptions, ragged: list[pa.csv.InvalidRow], block_size: int
+    source: Path | pa.BufferReader, options: pa.csv.ConvertOptions, ragged: list[pa.csv.InvalidRow], block_size: int
 ) -> pa.csv.CSVStreamingReader:
     def skip(row: pa.csv.InvalidRow) -> str:
         ragged[:] = ragged or [row]
         return "skip"
 
     return pa.csv.open_csv(
-        file,
+        source,
         read_options=pa.csv.ReadOptions(use_threads=False, block_size=block_size),  # with threads no row has a number
         parse_options=pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         convert_options=options,

@@ -124,6 +124,7 @@ def _settle(job: _Job, notes: tuple[str, ...]) -> Prepared:
         added = _find_fresh(job, plan)
         if plan and not added:
             return Prepared(plan, 0, notes)
+        job.store.check()  # before anything is written there
         before = plan.editions if plan else ()
         edition = _edition(job, before, added)
         if job.store.create(edition_key(len(before)), edition.to_json()):

@@ -15,10 +15,10 @@ from jobs.storage.s3_client import client
 from jobs.storage.s3_errors import code_of, plain_errors
 from jobs.storage.uris import TEMPORARIES, check_key, check_prefix, too_large
 
-_LARGE = 16 << 20  # bytes; what is larger goes in parts, of which a break costs one
+_LARGE = 64 << 20  # bytes; what is larger goes in parts, of which a break costs one
 _IN_PARTS = TransferConfig(
     multipart_threshold=_LARGE,
-    multipart_chunksize=8 << 20,
+    multipart_chunksize=16 << 20,
     max_concurrency=4,  # of each transfer, beside the threads of the caller
     preferred_transfer_client="classic",  # the other one knows nothing of our client and its retries
 )
@@ -175,10 +175,9 @@ def _look_for(bucket: str, name: str) -> None:
 
 def _put_if(bucket: str, name: str, data: bytes, **condition: str) -> bool:
     """PUT on a condition (IfNoneMatch='*' or IfMatch=etag); True if the object now holds exactly `data`."""
-    body = BytesIO(data) if len(data) > _LARGE else data  # a stream goes out in pieces, each with its own timeout
     with plain_errors("s3:PutObject", bucket, name):
         try:
-            client().put_object(Bucket=bucket, Key=name, Body=body, **condition)
+            client().put_object(Bucket=bucket, Key=name, Body=data, **condition)
             return True
         except ClientError as error:
             if code_of(error) not in _CONDITION_FAILED:

@@ -13,13 +13,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
-from jobs.errors import StorageError
+from jobs.errors import CredentialsError
 
 DAMAGED = "DamagedAnswer"  # the error code of an answer that arrived incomplete or altered, every time
 UNDECIDED = {"ConditionalRequestConflict", "OperationAborted"}
 
 _ATTEMPTS = 8
-_CONNECT_SECONDS = 10  # also for each piece of a body that is sent, as urllib3 has it; so no shorter
+_CONNECT_SECONDS = 10  # and for each 128 KiB of a body that is sent, as urllib3 has it, so no shorter
 _READ_SECONDS = 20  # without a byte; a store so slow is stuck, and a stall of a few seconds costs no second request
 _creating = threading.Lock()
 
@@ -45,7 +45,7 @@ def _new_client(_pid: int, _settings: int) -> Any:
     try:
         made = session.client("s3", region_name=session.region_name or "us-east-1", config=_config())
     except ValueError:
-        raise StorageError(
+        raise CredentialsError(
             "the AWS settings cannot be used: the endpoint must be a URL (http://host:port or https://…) and "
             "AWS_MAX_ATTEMPTS, if set, a whole number"
         ) from None

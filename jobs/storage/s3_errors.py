@@ -110,13 +110,15 @@ def _explain_refusal(  # noqa: PLR0911 (one per cause)
     return StorageError(f"{permission} on {uri} failed: {code or 'unknown error'}: {words}")
 
 
-def _explain_failure(error: Exception, permission: str, uri: str) -> StorageError:
+def _explain_failure(error: Exception, permission: str, uri: str) -> StorageError:  # noqa: PLR0911 (one per cause)
     """Explain why there was no answer, or none that could be used."""
     kind = type(error).__name__
     if isinstance(error, _NO_CREDENTIALS):
         return CredentialsError(f"no usable AWS credentials ({kind}); {_CHECK_CREDENTIALS}")
     if isinstance(error, boto_errors.ProfileNotFound):
         return CredentialsError(f"{error}; correct AWS_PROFILE or configure the profile on every node")
+    if isinstance(error, boto_errors.ParamValidationError):
+        return StorageError(f"{uri} is not a valid S3 URI")
     if isinstance(error, _DAMAGED_IN_TRANSFER):
         return StorageUnavailableError(f"{uri} arrived incomplete or damaged ({kind}); try later")
     if type(error) is boto_errors.HTTPClientError and isinstance(_cause(error), ValueError):
@@ -125,7 +127,7 @@ def _explain_failure(error: Exception, permission: str, uri: str) -> StorageErro
         return StorageUnavailableError(
             f"cannot reach {endpoint()} ({kind}); check AWS_ENDPOINT_URL_S3, AWS_DEFAULT_REGION and the network"
         )
-    return StorageError(f"{permission} on {uri} failed ({kind}); check the AWS settings of this machine")
+    return CredentialsError(f"{permission} on {uri} failed ({kind}); check the AWS settings of this machine")
 
 
 def _cause(error: Any) -> object:

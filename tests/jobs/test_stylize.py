@@ -42,6 +42,11 @@ def call(*arguments):
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240, check=False)
 
 
+def invoke(*arguments):
+    """A command that starts no Ray, in this process."""
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
 def start(*arguments):
     """A run in a session of its own, so that all it started can be found and ended."""
     return subprocess.Popen(
@@ -90,17 +95,57 @@ def test_a_manifest_becomes_pictures_records_timings_and_a_summary(tmp_path):
     assert again.returncode == 0 and "nothing to do" in again.stdout
     assert {path: path.read_bytes() for path in output.glob("records/*")} == before
 
-    status = call("status", "--output", output)
-    assert status.returncode == 0 and "8 done, 2 failed of 10 pairs" in status.stdout
+    status = invoke("status", "--output", output)
+    assert status.exit_code == 0 and "8 done, 2 failed of 10 pairs" in status.stdout
 
-    strict = call("run", "--manifest", manifest, "--output", output)
-    assert strict.returncode == 3 and "--max-failed" in strict.stdout
+    strict = invoke("run", "--manifest", manifest, "--output", output)
+    assert strict.exit_code == 3 and "--max-failed" in strict.stdout
 
-    other = call("run", "--manifest", manifest, "--output", output, "--preset", "photo")
-    assert other.returncode == 2 and "--output" in other.stderr and "Traceback" not in other.stderr
+    other = invoke("run", "--manifest", manifest, "--output", output, "--preset", "photo")
+    assert other.exit_code == 2 and "--output" in other.stderr and "Traceback" not in other.stderr
 
-    sheets = call("sheet", "--output", output, "--to", tmp_path)
-    assert sheets.returncode == 0 and (tmp_path / "contact_sheet_artistic_ift.png").exists()
+    sheets = invoke("sheet", "--output", output, "--to", tmp_path)
+    assert sheets.exit_code == 0 and (tmp_path / "contact_sheet_artistic_ift.png").exists()
+
+
+def test_retry_verify_repair_and_a_manifest_that_grows(tmp_path):
+    manifest, output = write_manifest(tmp_path, rows=BAD_ROWS), tmp_path / "out"
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    planned = invoke("plan", "--manifest", manifest, "--output", output)
+    assert planned.exit_code == 0 and "10 pairs" in planned.stdout and not (output / "records").exists()
+    assert call("run", "--manifest", manifest, "--output", output, "--max-failed", 1).returncode == 0
+    clean = {path: path.read_bytes() for path in output.glob("images/*")}
+
+    picture(tmp_path / "nowhere.png", 5)
+    again = call("retry", "--output", output, "--max-failed", 1)
+    assert again.returncode == 0 and "9 done, 1 failed of 10 pairs" in again.stdout
+    records = assert_whole(output, 10)
+    assert [record["attempts"] for record in records] == [1] * 8 + [2, 2]
+
+    assert invoke("verify", "--output", output).exit_code == 0
+    lost, changed = sorted(clean)[:2]
+    lost.unlink()
+    changed.write_bytes(changed.read_bytes()[:-1] + b"x")
+    (output / "images/mine.txt").write_text("nobody's")
+    damaged = sorted(output.glob("records/*"))[4]
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    found = invoke("verify", "--output", output)
+    assert found.exit_code == 4
+    for hint in (lost.name, changed.name, "mine.txt", damaged.name, "--repair"):
+        assert hint in found.stdout
+    repaired = call("verify", "--output", output, "--repair")
+    assert repaired.returncode == 0, repaired.stdout
+    assert_whole(output, 10)
+    assert {path: path.read_bytes() for path in clean} == clean
+    assert (output / "lost+found/images/mine.txt").read_text() == "nobody's"
+
+    with manifest.open("a") as file:
+        file.write("grown,contents/c0.png,styles/s1.png\n")
+    before = {path: path.read_bytes() for path in output.glob("records/*")}
+    grown = call("run", "--manifest", manifest, "--output", output, "--max-failed", 1)
+    assert grown.returncode == 0 and "grown by 1 pair" in grown.stdout, grown.stdout + grown.stderr
+    assert len(assert_whole(output, 11)) == 11
+    assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.parametrize(

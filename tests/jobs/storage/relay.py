@@ -72,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):
                 self.send_header(name, value)
         self.send_header("Content-Length", exchange.answer_headers.get("Content-Length", str(len(exchange.answer))))
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(exchange.answer)
         self.close_connection = True

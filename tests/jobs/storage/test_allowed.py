@@ -1,12 +1,11 @@
 """What a job may read when its user has said so."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.errors import StorageError
@@ -125,26 +124,27 @@ def tree() -> Iterator[Path]:
         yield root
 
 
-@given(
-    st.lists(st.sampled_from(["in", "out", "deep", "deeper", "in-side", "up", "back", "there", "loop", "..", ".", "x"]))
+STEPS = st.lists(
+    st.sampled_from(["in", "out", "deep", "deeper", "in-side", "up", "back", "loop", "..", "."]), max_size=4
 )
-def test_no_link_leads_out(tree: Path, steps: list[str]):
-    uri = "/".join([str(tree), *steps])
-    inside = {os.path.realpath(path) for path in (tree / "in").rglob("*") if not path.is_symlink()}
-    inside = {path for path in inside if path.startswith(f"{tree}/in/")}
+
+
+@settings(max_examples=500)
+@given(STEPS, st.sampled_from(["x", "there"]))
+def test_no_link_leads_out(tree: Path, steps: list[str], last: str):
+    uri = "/".join([str(tree), "in", *steps, last])
     try:
-        data = read_uri(uri, allowed=[str(tree / "in")])
+        data = read_uri(uri, allowed=[f"{tree}/in"])
     except StorageError:
         return
-    assert os.path.realpath(uri) in inside
-    assert data.decode() in ("in/deep", "in")
+    assert data == b"in/deep"  # the one file in there
 
 
 def test_links_that_stay_inside_are_fine(tree: Path):
     assert read_uri(f"{tree}/in/deeper/x", allowed=[f"{tree}/in"]) == b"in/deep"
     assert read_uri(f"{tree}/out/deep/x", allowed=[f"{tree}/in", f"{tree}/out"]) == b"out/deep"
     assert read_uri(f"{tree}/in/there", allowed=[f"{tree}/in", f"{tree}/out"]) == b"out/deep"
-    for uri in ("in/out/deep/x", "in/there", "in/up/out/deep/x"):
+    for uri in ("in/out/deep/x", "in/there", "in/up/out/deep/x", "out/back/deep/x"):
         with pytest.raises(StorageError, match="outside of what the job may read"):
             read_uri(f"{tree}/{uri}", allowed=[f"{tree}/in"])
 

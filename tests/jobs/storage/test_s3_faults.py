@@ -6,21 +6,25 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from boto3.s3.transfer import TransferConfig
 
 from jobs.errors import StorageError, StorageUnavailableError
-from jobs.storage import copy_to_file, read_uri, s3_client
+from jobs.storage import copy_to_file, read_uri, s3, s3_client
 from jobs.storage.s3 import S3Store
 from tests.chaos.proxy import KINDS, Fault, FaultyProxy, Kind
 
 pytestmark = pytest.mark.slow
 
+SMALL_PARTS = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20, max_concurrency=4)
 AMOUNTS = {"stall": 1.5, "slow": 200_000.0}  # seconds; bytes a second
 
 
 @pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorter timeouts than stalls, for the clients that the tests will have."""
+def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter timeouts than stalls, for the clients that the tests will have, and less in a part."""
     monkeypatch.setattr(s3_client, "_READ_SECONDS", 0.5)
+    monkeypatch.setattr(s3, "_LARGE", 5 << 20)
+    monkeypatch.setattr(s3, "_IN_PARTS", SMALL_PARTS)
 
 
 def fault(kind: Kind, count: int | None = 1, methods: tuple[str, ...] = (), path: str = "") -> Fault:
@@ -134,7 +138,7 @@ def test_nothing_is_read_of_what_is_too_large(s3_store: S3Store, proxy: FaultyPr
 def test_a_store_that_is_away_is_unavailable(s3_store: S3Store, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     calls: list[Callable[[], object]] = [
-        lambda: s3_store.read("a"), lambda: s3_store.write("a", b""), lambda: s3_store.write("a", bytes(17 << 20)),
+        lambda: s3_store.read("a"), lambda: s3_store.write("a", b""), lambda: s3_store.write("a", bytes(6 << 20)),
         lambda: s3_store.create("a", b""), lambda: s3_store.replace("a", b"", b""), lambda: s3_store.exists("a"),
         lambda: list(s3_store.list("")), lambda: s3_store.delete("a"), s3_store.check, s3_store.sweep,
         lambda: copy_to_file(f"{s3_store.uri}/a", Path("/nowhere")),
