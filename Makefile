@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: install demo test fast lint format clean
+.PHONY: install demo test fast chaos scale lint format clean
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,13 @@ test: install lint
 fast: install
 	$(BIN)/python -m pytest -m "not slow"
 
+chaos: install
+	$(BIN)/python -m tests.chaos --faults 200 --output chaos
+	$(BIN)/python -m tests.chaos throughput --output chaos
+
+scale: install
+	$(BIN)/python -m tests.chaos scale --output chaos
+
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -34,4 +41,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(DEMO) chaos build *.egg-info

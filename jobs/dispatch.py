@@ -172,9 +172,12 @@ class Dispatcher:
             self._commit_isolated()
             if not self._stopping():
                 self._feed(fresh)
-            left = bool(not self._exhausted or self._again or self._isolated)
-            if not any(seat.tasks for seat in self._seats) and (self._stopping() or not left):
-                return not left
+            unfinished = bool(self._again or self._isolated)
+            if not any(seat.tasks for seat in self._seats):
+                if self._exhausted and not unfinished:
+                    return True
+                if self._stopping():
+                    return not unfinished and next(fresh, None) is None
             self._ask()
             calls = {call: seat for seat in self._seats for call in seat.calls}
             if not calls:  # all that is left waits for the store

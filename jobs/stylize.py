@@ -27,6 +27,7 @@ from jobs.plan import Plan, load_plan, prepare_plan
 from jobs.run import run_on_cluster
 from jobs.run_sheet import sheets_of_run
 from jobs.storage import Store, open_store
+from jobs.storage.uris import scheme
 from jobs.summary import SUMMARY_KEY, TIMINGS_KEY, print_summary, summarize
 from jobs.verify import VERDICT_KEY, Verdict, print_verdict, repair_storage, verify
 from jobs.worker import WorkerConfig
@@ -188,7 +189,7 @@ def _prepare(store: Store, planned: Planning, allow_prefix: list[str] | None, we
         image_format=planned.image_format,
         quality=planned.quality,
         shard_size=planned.shard_size,
-        allowed=allow_prefix or (),
+        allowed=_absolute(allow_prefix),
     )
     for note in prepared.notes:
         console.print(note, highlight=False, markup=False)
@@ -224,8 +225,13 @@ def _config(
         io_threads=resources.io_threads,
         max_pixels=resources.max_pixels,
         most_bytes=int(resources.max_file_mb * 1e6),
-        allowed=tuple(allow_prefix or ()),
+        allowed=_absolute(allow_prefix),
     )
+
+
+def _absolute(prefixes: list[str] | None) -> tuple[str, ...]:
+    """The same folders to workers in other folders."""
+    return tuple(prefix if scheme(prefix) else str(Path(prefix).absolute()) for prefix in prefixes or ())
 
 
 def _run_missing(job: _Job) -> int | None:

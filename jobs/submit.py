@@ -277,6 +277,8 @@ def _mistakes_as_exit_code(address: str) -> Iterator[None]:
     """What is wrong with the command, or with the way to the cluster, becomes one line and `USAGE_ERROR`."""
     try:
         yield
+    except typer.Exit:  # a RuntimeError, too
+        raise
     except JobError as error:
         typer.echo(f"error: {error}", err=True)
     except (OSError, RuntimeError, ValueError) as error:  # what Ray's client raises

@@ -36,7 +36,8 @@ mask, as resolved URIs; the key that it asks for, relative to the job's images; 
 
 _REQUIRED = ("content", "style")
 _OF_RECIPE = ("style", "style_weight", "style_mask", "resolution", "style_resolution", "preset")
-_RESOLVED = 1 << 14  # references that are remembered
+_RESOLVED, _SHORT = 1 << 16, 256  # references that are remembered, if they have at most so many characters
+_encode = json.JSONEncoder().encode
 
 
 class Checked(NamedTuple):
@@ -60,7 +61,7 @@ class Checker:
             SettingsError: the defaults contradict each other.
         """
         self.problems = Problems()
-        self._resolve = lru_cache(maxsize=_RESOLVED)(lambda reference: _resolve(reference, uri, allowed))
+        self._resolve = _resolver(uri, allowed)
         self._book = RecipeBook(defaults, self._resolve_for_recipe)
 
     def check(self, batch: Batch) -> Checked:
@@ -163,13 +164,18 @@ class _Rows:
         return Column(values, column.codes)
 
 
-def _resolve(reference: str, base: str, allowed: Sequence[str]) -> str:
-    """The URI that a reference in the manifest at `base` stands for; StorageError for what no worker may read."""
-    uri = resolve_uri(reference, base)
-    if scheme(uri):
-        split_s3(uri) if scheme(uri) == "s3" else local_path(uri)
-    check_allowed(uri, allowed)
-    return uri
+def _resolver(base: str, allowed: Sequence[str]) -> Callable[[str], str]:
+    """What makes the URI of a reference in the manifest at `base`; StorageError for what no worker may read."""
+
+    def resolve(reference: str) -> str:
+        uri = resolve_uri(reference, base)
+        if scheme(uri):
+            split_s3(uri) if scheme(uri) == "s3" else local_path(uri)
+        check_allowed(uri, allowed)
+        return uri
+
+    remembered = lru_cache(maxsize=_RESOLVED)(resolve)
+    return lambda reference: remembered(reference) if len(reference) <= _SHORT else resolve(reference)
 
 
 def _combinations(columns: Sequence[Column], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -193,8 +199,10 @@ def _wanted(columns: Mapping[str, Column], row: int, *, masked: bool) -> Wanted:
 
 
 def _derived_ids(rows: np.ndarray, content: Column, mask: Column, recipes: Column) -> list[str]:
-    contents = [(stem(said), json.dumps(said).encode()) if said else ("", b"") for said in content.values]
-    masks = [json.dumps(said).encode() for said in mask.values] + [None]  # the last is that of code -1
+    if not len(rows):
+        return []
+    contents = [(stem(said), _encode(said).encode()) if said else ("", b"") for said in content.values]
+    masks = [_encode(said).encode() for said in mask.values] + [None]  # the last is that of code -1
     codes = zip(*(column.codes[rows].tolist() for column in (content, mask, recipes)), strict=True)
     ids = []
     for c, m, r in codes:

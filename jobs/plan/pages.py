@@ -75,9 +75,9 @@ def _in_order(workspace: Workspace, sizes: Iterable[int]) -> Iterator[pa.Table]:
 
 def _page(workspace: Workspace, rows: pa.Table, shards: np.ndarray) -> pa.Table:
     """The table that is stored: the rows with what their recipes say, and their shards."""
-    wanted = pa.table({"recipe": pc.unique(rows["recipe"])})
+    wanted = pc.unique(rows["recipe"]).to_pylist()
     recipes = workspace.table(
-        "SELECT * FROM recipes JOIN words USING (words) WHERE recipe IN (SELECT recipe FROM given) ORDER BY recipe",
+        "SELECT * FROM recipes JOIN words USING (words) WHERE recipe IN (SELECT unnest($1)) ORDER BY recipe",
         wanted,
     )
     said = recipes.take(np.searchsorted(recipes["recipe"].to_numpy(), rows["recipe"].to_numpy()))

@@ -38,13 +38,14 @@ class Workspace:
 
     def insert(self, table: str, added: pa.Table, columns: str = "*") -> None:
         """Adds rows to a table; `columns` are SQL expressions of those of `added`."""
-        with self._plain_errors(), self._registered(added):
-            self._connection.execute(f"INSERT INTO {table} SELECT {columns} FROM given")
+        with self._plain_errors():
+            # Not by a registered name, for a transaction would keep all that it ever stood for.
+            self._connection.from_arrow(added).project(columns).insert_into(table)
 
-    def table(self, sql: str, given: pa.Table | None = None) -> pa.Table:
-        """A result that fits into memory; the query may use the table `given`."""
-        with self._plain_errors(), self._registered(given):
-            return self._connection.sql(sql).to_arrow_table()
+    def table(self, sql: str, *parameters: object) -> pa.Table:
+        """A result that fits into memory; the parameters are the query's $1 and so on."""
+        with self._plain_errors():
+            return self._connection.sql(sql, params=parameters).to_arrow_table()
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The batches of a large result; other queries may run meanwhile."""
@@ -57,17 +58,6 @@ class Workspace:
         self.run("BEGIN")
         yield
         self.run("COMMIT")
-
-    @contextmanager
-    def _registered(self, given: pa.Table | None) -> Iterator[None]:
-        if given is None:
-            yield
-            return
-        self._connection.register("given", given)
-        try:
-            yield
-        finally:
-            self._connection.unregister("given")
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:

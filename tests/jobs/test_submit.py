@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,19 @@ class Cluster:
             self.command(*arguments), env=self.environment | changes, cwd=CHECKOUT,
             capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
+
+    @contextmanager
+    def following(self, *arguments):
+        """A command that is at work; it is ended with the context."""
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            self.command(*arguments), env=self.environment, cwd=CHECKOUT, stdout=pipe, stderr=pipe, text=True
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
     @property
     def client(self):
@@ -119,34 +132,43 @@ def test_a_run_is_submitted_and_its_log_and_exit_code_come_back(cluster, tmp_pat
 
 
 def test_a_stopped_run_drains_and_the_same_command_goes_on(cluster, tmp_path):
-    output, rows = tmp_path / "out", 40
-    manifest = write_manifest(tmp_path, 10, 4)
+    output, rows = tmp_path / "out", 24
+    manifest = write_manifest(tmp_path, 8, 3)
     again = ["run", "--id", "nightly", "--", "run", "--manifest", manifest, "--output", output, "--shard-size", 1]
-    following = subprocess.Popen(
-        cluster.command(*again), env=cluster.environment, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True
-    )
-    try:
+    with cluster.following(*again) as first:
         wait_for(lambda: list(output.glob("records/*")), "first record")
-        following.send_signal(signal.SIGINT)
-        _, told = following.communicate(timeout=60)
-    finally:
-        following.kill()
-        following.wait()
-    assert following.returncode == 130 and "nightly, which goes on" in told and "jobs.submit stop" in told
-
-    second = cluster.call(*again)
-    assert second.returncode == 75 and "nightly goes on already" in second.stderr
-
-    stop = cluster.call("stop", "nightly")
-    assert stop.returncode == 0 and "nightly: exit code 143: drained; run the same command again" in stop.stdout
+        cluster.client.stop_job("nightly")
+        _, told = first.communicate(timeout=120)
+    assert first.returncode == 143 and "nightly: exit code 143: drained; run the same command again" in told
     drained = read_run(output)
     assert 0 < len(drained) < rows and {record["status"] for record in drained} == {"done"}
+    assert cluster.call("status", "nightly").stdout.startswith("nightly: STOPPED, exit code 143: drained")
 
-    third = cluster.call(*again)
-    assert third.returncode == 0, third.stdout + third.stderr
-    assert third.stdout.startswith("nightly-2 was submitted")
+    second = cluster.call(*again)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.stdout.startswith("nightly-2 was submitted")
     assert_whole(output, rows)
     assert cluster.call("status", "nightly").stdout.startswith("nightly-2: SUCCEEDED, exit code 0")
+
+
+def test_a_job_that_goes_on_is_not_submitted_again_but_may_be_followed_and_stopped(cluster, tmp_path):
+    client, output = cluster.client, str(tmp_path / "out")
+    job, _ = submit(client, lock_of(output), entrypoint_of("sleep", "600"), runtime_env_of(str(tmp_path), 60))
+    refused = cluster.call("run", "--", "status", "--output", output)
+    assert refused.returncode == 75 and f"{job} goes on already, so nothing was submitted" in refused.stderr
+
+    with cluster.following("run", "--attach", "--", "status", "--output", output) as following:
+        lines = iter(following.stdout.readline, "")
+        assert any("Running entrypoint for job" in line for line in lines)
+        following.send_signal(signal.SIGINT)
+        _, told = following.communicate(timeout=60)
+    assert following.returncode == 130 and f"no longer following {job}, which goes on" in told
+    assert not client.get_job_status(job).is_terminal()
+    assert cluster.call("status", job).stdout.startswith(f"{job}: RUNNING\n")
+
+    stop = cluster.call("stop", job)
+    assert stop.returncode == 0 and f"{job}: exit code 143: drained; run the same command again" in stop.stdout
+    assert cluster.call("stop", job).stdout == stop.stdout.splitlines(keepends=True)[-1]
 
 
 def test_of_many_who_submit_at_once_one_succeeds(cluster, tmp_path):
@@ -215,10 +237,12 @@ def test_a_working_dir_that_is_too_large_is_named_as_the_mistake(cluster, tmp_pa
     assert "larger than the cluster takes" in result.stderr and ".rayignore" in result.stderr
 
 
-def test_a_wrong_option_of_the_run_is_told_before_anything_is_submitted(cluster, tmp_path):
+def test_the_options_of_the_run_are_told_and_checked_before_anything_is_submitted(cluster, tmp_path):
     before = len(cluster.client.list_jobs())
     result = cluster.call("run", "--", "run", "--manifest", "m.csv", "--output", tmp_path, "--presett", "photo")
     assert result.returncode == 2 and "--presett" in result.stderr and "Traceback" not in result.stderr
+    told = cluster.call("run", "--", "run", "--help")
+    assert told.returncode == 0 and "--manifest" in told.stdout and told.stderr == ""
     assert len(cluster.client.list_jobs()) == before
 
 
