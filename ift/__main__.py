@@ -16,7 +16,8 @@ from tqdm import tqdm
 from ift import options
 from ift.errors import IftError, SettingsError
 from ift.images import format_of, load_image, save_image
-from ift.label_mask import fit_labels, is_label, label_of, load_labels
+from ift.label_mask import fit_labels, load_labels
+from ift.labels import is_label, label_of
 from ift.nst import Progress
 from ift.settings import Settings
 from ift.stylizer import Labels, Stylizer

@@ -20,9 +20,7 @@ from torch import Tensor
 
 from ift.allocator import is_out_of_memory
 from ift.errors import ImageError, SettingsError
-
-MAX_PIXELS: int = 178_956_970 // 2
-"""Width × height above which a file is refused; below it Pillow itself has no doubts."""
+from ift.settings import MAX_PIXELS
 
 _WRITERS = {
     ".jpg": "jpeg",

@@ -11,6 +11,9 @@ from typing import Any, Literal, get_args
 
 from ift.errors import SettingsError
 
+MAX_PIXELS: int = 178_956_970 // 2
+"""Width × height above which a file is refused; below it Pillow itself has no doubts."""
+
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """The paper's four levels, N = 1 … 4. Every per-level setting is given in this order."""
 

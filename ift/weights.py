@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,10 +13,8 @@ from torch import Tensor
 from ift.decoder import Decoder
 from ift.encoder import Encoder
 from ift.errors import WeightsError
-from ift.vgg19 import CONVOLUTIONS, default_vgg19_file, load_vgg19
-
-PRETRAINED = Path(__file__).parent / "pretrained" / "ift.safetensors"
-"""The weights that ship with the package; MODEL_CARD.md beside them says how they were made."""
+from ift.vgg19 import CONVOLUTIONS, load_vgg19
+from ift.weight_files import PRETRAINED
 
 
 def load_networks(path: str | Path | None = None, vgg19: str | Path | None = None) -> tuple[Encoder, Decoder]:
@@ -64,14 +61,3 @@ def _scale(state: Mapping[str, Tensor], name: str, path: Path) -> Tensor:
     if scale.shape != (channels,) or not bool(((scale > 0) & torch.isfinite(scale)).all()):
         raise WeightsError(f"{path}: {key} must be {channels} finite numbers above 0; it does not hold ift weights")
     return scale
-
-
-def weights_digest(path: str | Path | None = None, vgg19: str | Path | None = None) -> str:
-    """SHA-256 over the files that `load_networks` would read: names the model in plans and records."""
-    digest = hashlib.sha256()
-    for file in (PRETRAINED if path is None else path, default_vgg19_file() if vgg19 is None else vgg19):
-        try:
-            digest.update(Path(file).read_bytes())
-        except OSError as error:
-            raise WeightsError(f"{file}: cannot be read ({error.strerror})") from error
-    return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 
@@ -12,7 +12,10 @@ from jobs.commit import Outcome
 from jobs.errors import JobError
 from jobs.plan import Shard
 from jobs.records import Record
-from jobs.worker import Effort, ShardWorker, WorkerConfig
+from jobs.work import Effort, WorkerConfig
+
+if TYPE_CHECKING:
+    from jobs.worker import ShardWorker
 
 IN_FLIGHT = 2
 """Shards that an actor holds at a time: the transfers of one hide behind the work on the other."""
@@ -29,6 +32,8 @@ class StylizeActor:
 
     def make_worker(self, config: WorkerConfig, name: str) -> ShardWorker:
         """The worker around the model; here a stand-in can put another."""
+        from jobs.worker import ShardWorker  # PyTorch: the driver, which imports this file too, does without
+
         return ShardWorker(config, name)
 
     def ready(self) -> None:

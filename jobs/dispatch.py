@@ -20,10 +20,10 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from jobs.actor import IN_FLIGHT
 from jobs.commit import Outcome, Rows, commit, committed_rows, recommit
 from jobs.errors import JobError, StorageUnavailableError
-from jobs.plan import PlannedPair, Shard
+from jobs.plan import PlannedPair
 from jobs.records import Record
 from jobs.storage import Store
-from jobs.worker import Effort
+from jobs.work import Effort, Work
 
 STORAGE_PATIENCE_S = 900.0
 """How long a run goes on trying while no storage answers."""
@@ -40,19 +40,6 @@ _WARN_AFTER_S = 60.0
 
 class ProcessDiedError(Exception):
     """The process that worked on a pair died, was killed, or hung."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """A shard, or some rows of a committed shard that are to be done again."""
-
-    shard: Shard
-    rows: frozenset[int] | None = None
-
-    @property
-    def pairs(self) -> list[PlannedPair]:
-        """The pairs to be worked on."""
-        return [pair for pair in self.shard.pairs if self.rows is None or pair.row in self.rows]
 
 
 @dataclass

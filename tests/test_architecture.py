@@ -47,6 +47,14 @@ def test_importing_the_whole_library_loads_nothing_of_the_job():
     assert loaded & FORBIDDEN == set()
 
 
+def test_programs_that_run_no_model_load_no_pytorch():
+    code = "import sys, jobs.stylize, jobs.submit; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"ift", "ray", "typer"} <= loaded
+    assert "torch" not in loaded
+
+
 @pytest.mark.parametrize("package", ["ift", "jobs", "tests"])
 def test_modules_are_named_after_one_idea(package):
     vague = {"utils", "util", "helpers", "common", "misc"}

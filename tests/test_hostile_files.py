@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from ift.errors import ImageError, WeightsError
 from ift.images import decode_image
 from ift.vgg19 import load_vgg19
-from ift.weights import PRETRAINED, load_networks
+from ift.weight_files import PRETRAINED
+from ift.weights import load_networks
 from tests.jobs.pairs import picture, read_run
 
 MEGABYTE = 1 << 20

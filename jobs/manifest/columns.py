@@ -18,10 +18,11 @@ import pyarrow.parquet
 
 from jobs.errors import ManifestError
 from jobs.manifest.problems import listed, shortened, shown
-from jobs.manifest.values import ALIASES, KNOWN, LISTS
+from jobs.manifest.values import ALIASES, KNOWN, LISTS, LONGEST_LIST
 
 _ROWS = 1 << 15  # of a batch
 _BYTES = 1 << 24  # of a batch, so that long values do not add up, and of the longest row of a text file
+_VALUES = 1 << 26  # of a column in a row group; more are fine if that has very many rows
 _BUFFER = 1 << 20  # bytes read at a time
 _SHOWN_NAMES = 20
 _LONGEST_NAME = 200  # characters kept of the name of a column that means nothing
@@ -176,8 +177,14 @@ def _is_text(leaf: Any) -> bool:
 
 
 def _batch_rows(group: Any, known: list[str]) -> int:
-    chunks = [group.column(index) for index in range(group.num_columns)]
-    size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in known)
+    """As many rows of a row group as need some memory, however long or many the values of one row are."""
+    size = 0
+    for chunk in (group.column(index) for index in range(group.num_columns)):
+        name = chunk.path_in_schema.split(".")[0]
+        if name in known:
+            if chunk.num_values > max(_VALUES, 8 * group.num_rows):  # some bytes can say any number of equal values
+                raise ValueError(f"column {name} has {chunk.num_values} values in one row group: write smaller ones")
+            size += max(chunk.total_uncompressed_size, 8 * chunk.num_values)
     return int(min(max(_BYTES * group.num_rows // max(size, 1), 1), _ROWS))
 
 
@@ -359,7 +366,9 @@ def _of_arrow(array: pa.Array) -> Column:
 
 
 def _lists(array: pa.Array) -> list[Any]:
-    """The lists of an array, in which equal texts are one object."""
+    """The lists of an array, in which equal texts are one object; of too long ones the start."""
+    if (pc.max(pc.list_value_length(array)).as_py() or 0) > LONGEST_LIST:
+        array = pc.list_slice(array, 0, LONGEST_LIST + 1)
     parts = _of_arrow(pc.list_flatten(array))
     lists: list[Any] = [[] if valid else None for valid in array.is_valid().to_pylist()]
     values = [*parts.values, None]  # the last is that of code -1

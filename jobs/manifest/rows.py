@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from jobs.errors import StorageError
 from jobs.manifest.columns import Batch, Column
 from jobs.manifest.problems import Problems, problem
 from jobs.manifest.recipes import Defaults, Recipe, RecipeBook, RowError, Wanted, derived_id, stem
-from jobs.manifest.values import PARSERS
+from jobs.manifest.values import parse
 from jobs.storage import check_allowed, resolve_uri
 from jobs.storage.uris import local_path, scheme, split_s3
 
@@ -69,7 +69,7 @@ class Checker:
         rows = _Rows(batch, self.problems)
         nothing = Column([], np.full(batch.rows, -1))
         given = {**batch.columns, **{name: nothing for name in _REQUIRED if name not in batch.columns}}
-        columns = {name: rows.mapped(name, column, PARSERS[name]) for name, column in given.items()}
+        columns = {name: rows.mapped(name, column, partial(parse, name)) for name, column in given.items()}
         said, said_mask = columns["content"], columns.get("content_mask", nothing)
         recipes, new = self._recipes(rows, columns, said_mask)
         content = rows.mapped("content", said, self._resolve)

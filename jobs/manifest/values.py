@@ -12,7 +12,7 @@ from posixpath import splitext
 from typing import Any
 
 from ift.errors import SettingsError
-from ift.label_mask import is_label, label_of
+from ift.labels import is_label, label_of
 from ift.settings import OPTIONS, PRESETS, Settings
 from jobs.errors import StorageError
 from jobs.storage import check_key
@@ -31,6 +31,9 @@ Mask = int | str | None
 
 _PAIR_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
 _LONGEST_TEXT = 4096  # characters
+
+LONGEST_LIST = 1000
+"""Most values in a list."""
 
 
 def _text(value: Any) -> str:
@@ -150,7 +153,14 @@ def _option(name: str) -> Callable[[Any], Any]:
     return parse
 
 
-PARSERS: dict[str, Callable[[Any], Any]] = {
+def parse(name: str, value: Any) -> Any:
+    """What a value in the column `name` means; ValueError says what it must be."""
+    if isinstance(value, list) and len(value) > LONGEST_LIST:
+        raise ValueError(f"has more than {LONGEST_LIST} values: give fewer")
+    return _PARSERS[name](value)
+
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
     "content": _text,
     "style": _styles,
     "pair_id": _pair_id,
@@ -163,12 +173,10 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "preset": _preset,
     **{name: _option(name) for name in OPTIONS},
 }
-"""Of each column that means something, from a value that is given to what it means."""
-
 ALIASES = {"lambda": "lambda_"}
 """Other names of columns."""
 
-KNOWN = (*PARSERS, *ALIASES)
+KNOWN = (*_PARSERS, *ALIASES)
 """The names of all columns that mean something."""
 
 LISTS = ("style", "style_weight", "style_mask")

@@ -1,7 +1,5 @@
 """Tables that are larger than memory, to sort and to compare."""
 
-# ruff: noqa: S608 (no text of a manifest is part of a query)
-
 from __future__ import annotations
 
 from collections.abc import Iterator

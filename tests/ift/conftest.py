@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from ift import Stylizer
-from ift.vgg19 import CONVOLUTIONS, default_vgg19_file
+from ift.vgg19 import CONVOLUTIONS
+from ift.weight_files import default_vgg19_file
 
 # Read as files: the packages' own loaders may go to the network.
 _FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}

@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import conv2d, interpolate, pad, relu
 
-from ift.weights import PRETRAINED
+from ift.weight_files import PRETRAINED
 
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512}
 BODY = {2: 1, 3: 1, 4: 3}

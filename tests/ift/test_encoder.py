@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import conv2d, max_pool2d, pad, relu
 
-from ift.weights import PRETRAINED
+from ift.weight_files import PRETRAINED
 
 STAGES = (
     ["block1_conv1"],

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from ift.errors import ImageError, SettingsError
-from ift.images import MAX_PIXELS, decode_image, encode_image, format_of, load_image, save_image
+from ift.images import decode_image, encode_image, format_of, load_image, save_image
+from ift.settings import MAX_PIXELS
 
 # The library silences these itself, but pytest starts every test with filters of its own.
 pytestmark = [

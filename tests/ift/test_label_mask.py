@@ -11,7 +11,8 @@ from PIL import ExifTags, Image, ImageFilter
 from torch.nn import functional
 
 from ift.errors import ImageError, SettingsError
-from ift.label_mask import NAMED_COLOURS, _spread, _take_nearest, decode_labels, fit_labels, label_of, load_labels
+from ift.label_mask import _spread, _take_nearest, decode_labels, fit_labels, load_labels
+from ift.labels import NAMED_COLOURS, label_of
 
 RGB = {
     "black": (0, 0, 0),

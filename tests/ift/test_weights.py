@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ift.errors import WeightsError
-from ift.vgg19 import default_vgg19_file
-from ift.weights import PRETRAINED, load_networks, weights_digest
+from ift.weight_files import PRETRAINED, default_vgg19_file, weights_digest
+from ift.weights import load_networks
 
 
 @pytest.fixture(scope="module")

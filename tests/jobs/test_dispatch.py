@@ -5,12 +5,13 @@ import ray
 
 from jobs import dispatch as dispatching
 from jobs.commit import commit
-from jobs.dispatch import Dispatcher, Work
+from jobs.dispatch import Dispatcher
 from jobs.errors import JobError, StorageUnavailableError
 from jobs.plan import PlannedPair, Shard
 from jobs.records import Record, decode_records
 from jobs.storage import open_store
 from jobs.storage.local import LocalStore
+from jobs.work import Work
 from tests.stand_ins import StandIn, Stillborn
 
 pytestmark = pytest.mark.slow

@@ -196,7 +196,18 @@ def test_rows_of_equal_work_keep_their_order(plan_of):
 
 @pytest.mark.parametrize(
     ("rows", "size"),
-    [(1, 1), (64, 1), (65, 2), (640, 10), (2048, 32), (3000, 32), (130_000, 32), (200_000, 48), (1_000_000, 244), (10_000_000, 256)],
+    [
+        (1, 1),
+        (64, 1),
+        (65, 2),
+        (640, 10),
+        (2048, 32),
+        (3000, 32),
+        (130_000, 32),
+        (200_000, 48),
+        (1_000_000, 244),
+        (10_000_000, 256),
+    ],
 )
 def test_default_shard_size(rows, size):
     assert default_shard_size(rows) == size

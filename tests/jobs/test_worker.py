@@ -15,7 +15,8 @@ from jobs.plan import prepare_plan
 from jobs.records import decode_records
 from jobs.storage import open_store
 from jobs.storage.local import LocalStore
-from jobs.worker import Effort, ShardWorker, WorkerConfig
+from jobs.work import Effort, WorkerConfig
+from jobs.worker import ShardWorker
 from tests.jobs.pairs import picture, read_run, stripes, write_manifest
 
 
@@ -384,7 +385,8 @@ import sys
 from jobs.plan import load_plan
 from jobs.storage import open_store
 from jobs.storage.local import LocalStore
-from jobs.worker import Effort, ShardWorker, WorkerConfig
+from jobs.work import Effort, WorkerConfig
+from jobs.worker import ShardWorker
 plan, output = sys.argv[1:]
 config = WorkerConfig(output, 95, None, None, io_threads=2, max_pixels=10**9, memory=3 << 29)
 worker = ShardWorker(config)
