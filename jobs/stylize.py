@@ -256,6 +256,7 @@ def _finish(job: _Job, stopped: int | None, started: float, max_failed: float) -
     summary, timings = summarize(job.store, job.plan, time.perf_counter() - started)
     job.store.write(TIMINGS_KEY, to_parquet(timings))
     job.store.write(SUMMARY_KEY, summary.to_json())
+    job.store.sweep()
     print_summary(summary, console)
     if stopped is not None:
         return stopped

@@ -1,5 +1,7 @@
 """The pairs of an edition, streamed out of a workspace in the order of shards, and stored page by page."""
 
+# ruff: noqa: S608 (no text of a manifest is part of a query)
+
 from __future__ import annotations
 
 import hashlib
@@ -7,7 +9,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jobs.parquet import to_parquet
 from jobs.plan.editions import Page
@@ -17,6 +18,11 @@ from jobs.storage import Store
 
 PAGE_ROWS = 8192
 """Most rows of a page, unless one shard has more."""
+
+_FEW_RECIPES = 1 << 17
+_ROW = "fresh.row, fresh.pair_id, fresh.content, fresh.content_mask, fresh.output"
+_SAID = "styles, style_weights, style_masks, resolution, style_resolution, method, preset, settings"
+_ORDER = "ORDER BY places.place, fresh.row"
 
 
 def shard_groups(sizes: Iterable[int]) -> Iterator[list[int]]:
@@ -52,7 +58,7 @@ def store_pages(
     groups = list(shard_groups(sizes))
     for number, (group, rows) in enumerate(zip(groups, _in_order(workspace, map(sum, groups)), strict=True)):
         shards = np.repeat(np.arange(first_shard, first_shard + len(group)), group)
-        data = to_parquet(_page(workspace, rows, shards))
+        data = to_parquet(rows.append_column("shard", pa.array(shards)).select(PAIRS.names).cast(PAIRS))
         digest = hashlib.sha256(data).hexdigest()
         # The digest in the key keeps racing drivers apart that have other shards, or another version of pyarrow.
         key = f"plan/{fingerprint[:16]}/{number:05d}-{digest[:8]}.parquet"
@@ -62,24 +68,40 @@ def store_pages(
 
 
 def _in_order(workspace: Workspace, sizes: Iterable[int]) -> Iterator[pa.Table]:
-    """The rows of table `fresh` in the order of shards, as many at a time as each of `sizes` says."""
-    batches = workspace.stream("SELECT fresh.* FROM fresh JOIN places USING (recipe) ORDER BY places.place, fresh.row")
-    waiting: list[pa.RecordBatch] = []
+    """The rows of table `fresh` and what their recipes say in the order of shards, as many at a time as `sizes` say."""
+    rows = _sorted_rows(workspace)
+    waiting: list[pa.Table] = []
     for size in sizes:
         while sum(map(len, waiting)) < size:
-            waiting.append(next(batches))
-        table = pa.Table.from_batches(waiting)
-        yield table.slice(0, size)
-        waiting = table.slice(size).to_batches()
+            waiting.append(next(rows))
+        table = pa.concat_tables(waiting)
+        yield table.slice(0, size).unify_dictionaries().combine_chunks()
+        waiting = [table.slice(size)]
 
 
-def _page(workspace: Workspace, rows: pa.Table, shards: np.ndarray) -> pa.Table:
-    """The table that is stored: the rows with what their recipes say, and their shards."""
-    wanted = pc.unique(rows["recipe"]).to_pylist()
-    recipes = workspace.table(
-        "SELECT * FROM recipes JOIN words USING (words) WHERE recipe IN (SELECT unnest($1)) ORDER BY recipe",
-        wanted,
-    )
-    said = recipes.take(np.searchsorted(recipes["recipe"].to_numpy(), rows["recipe"].to_numpy()))
-    columns = {**{name: said[name] for name in said.column_names}, **{name: rows[name] for name in rows.column_names}}
-    return pa.table({**columns, "shard": shards}).select(PAIRS.names).cast(PAIRS).combine_chunks()
+def _sorted_rows(workspace: Workspace) -> Iterator[pa.Table]:
+    """The same, in batches; the recipes stay in memory while they are few, so that sorting moves but their numbers."""
+    said = "FROM recipes JOIN words USING (words)"
+    ((count,),) = workspace.rows("SELECT count(*) FROM recipes")
+    if count > _FEW_RECIPES:
+        joined = f"fresh JOIN (SELECT * {said}) USING (recipe)"
+        yield from _tables(workspace, f"SELECT {_ROW}, {_SAID} FROM {joined} JOIN places USING (recipe) {_ORDER}")
+        return
+    recipes = pa.concat_tables(_tables(workspace, f"SELECT {_SAID}, recipe {said} ORDER BY recipe"))
+    recipes = recipes.unify_dictionaries().combine_chunks()
+    numbers = recipes["recipe"].to_numpy()
+    for rows in _tables(workspace, f"SELECT {_ROW}, fresh.recipe FROM fresh JOIN places USING (recipe) {_ORDER}"):
+        its = recipes.take(np.searchsorted(numbers, rows["recipe"].to_numpy())).drop_columns("recipe")
+        yield pa.table({**_columns(rows), **_columns(its)})
+
+
+def _tables(workspace: Workspace, sql: str) -> Iterator[pa.Table]:
+    """The batches of a result, with the types that its columns have in `PAIRS`."""
+    for batch in workspace.stream(sql):
+        table = pa.Table.from_batches([batch])
+        fields = [PAIRS.field(field.name) if field.name in PAIRS.names else field for field in table.schema]
+        yield table.cast(pa.schema(fields))
+
+
+def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return {name: table[name] for name in table.column_names}

@@ -40,10 +40,10 @@ class Workspace:
             # Not by a registered name, for a transaction would keep all that it ever stood for.
             self._connection.from_arrow(added).project(columns).insert_into(table)
 
-    def table(self, sql: str, *parameters: object) -> pa.Table:
-        """A result that fits into memory; the parameters are the query's $1 and so on."""
+    def table(self, sql: str) -> pa.Table:
+        """A result that fits into memory."""
         with self._plain_errors():
-            return self._connection.sql(sql, params=parameters).to_arrow_table()
+            return self._connection.sql(sql).to_arrow_table()
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The batches of a large result; other queries may run meanwhile."""

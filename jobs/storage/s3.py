@@ -23,6 +23,7 @@ _IN_PARTS = TransferConfig(
     preferred_transfer_client="classic",  # the other one knows nothing of our client and its retries
 )
 _ABANDONED = timedelta(days=1)
+_PROBED = timedelta(minutes=1)
 _CONDITION_FAILED = {"PreconditionFailed", "412", "NoSuchKey"}  # the last when what is to match is gone
 _NO_MULTIPARTS = {"NotImplemented", "501", "MethodNotAllowed", "405", "AccessDenied"}
 
@@ -108,7 +109,10 @@ class S3Store:
         next(self.list(""), None)
 
     def sweep(self) -> int:
-        """Abort the uploads in parts that nobody has completed for a day; an unfinished PUT leaves nothing."""
+        """Abort the uploads in parts that nobody has completed for a day, and remove the probes of dead processes."""
+        return self._abort_uploads() + self._remove_probes()
+
+    def _abort_uploads(self) -> int:
         latest, aborted = datetime.now(timezone.utc) - _ABANDONED, 0
         with plain_errors("s3:ListBucketMultipartUploads", self.bucket, self.prefix):
             try:
@@ -124,6 +128,18 @@ class S3Store:
                 if code_of(error) not in _NO_MULTIPARTS | {"NoSuchUpload"}:  # the last: it was completed meanwhile
                     raise
         return aborted
+
+    def _remove_probes(self) -> int:
+        probes = f"{self.prefix}{TEMPORARIES}/"
+        latest = datetime.now(timezone.utc) - _PROBED  # a `check` that is going on must keep its own
+        with plain_errors("s3:ListBucket", self.bucket, probes):
+            pages = client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=probes)
+            old = [
+                entry["Key"] for page in pages for entry in page.get("Contents", ()) if entry["LastModified"] <= latest
+            ]
+        for name in old:
+            _delete(self.bucket, name)
+        return len(old)
 
     def _name(self, key: str) -> str:
         return self.prefix + check_key(key)

@@ -574,3 +574,10 @@ def test_from_a_manifest_file_to_shards(tmp_path, store):
     plan = prepare(store, tmp_path / "m.csv", Defaults(resolution=32), shard_size=8).plan
     assert [[pair.row for pair in shard.pairs] for shard in plan.iter_shards()] == [[1], [0, 2]]
     assert plan.shard(0).pairs[0].content == str(tmp_path / "b.jpg")
+
+
+def test_without_room_to_plan_the_way_out_is_named(plan_of, store, monkeypatch):
+    monkeypatch.setattr("jobs.plan.workspace._MEMORY", "1MB")
+    with pytest.raises(PlanError, match="no room to plan in .*: free some, or set TMPDIR to a folder with more"):
+        plan_of(*map(row, range(20_000)), store=store)
+    assert list(store.list("")) == []

@@ -58,6 +58,17 @@ def test_large_objects_go_in_parts(s3: S3Server, s3_store: S3Store, tmp_path: Pa
     assert copy_to_file(f"{s3_store.uri}/other", tmp_path).read_bytes() == data
 
 
+def test_sweep_removes_the_probes_of_dead_processes_only(s3: S3Server, monkeypatch: pytest.MonkeyPatch):
+    store = S3Store(s3.bucket(), "run/")
+    store.write("images/a.png", b"picture")
+    s3.client().put_object(Bucket=store.bucket, Key="run/.partial/probe-1", Body=b"first")
+    assert store.sweep() == 0  # it may be in use
+    monkeypatch.setattr(s3_module, "_PROBED", timedelta(0))
+    assert store.sweep() == 1
+    left = s3.client().list_objects_v2(Bucket=store.bucket)["Contents"]
+    assert [entry["Key"] for entry in left] == ["run/images/a.png"]
+
+
 def test_sweep_aborts_abandoned_uploads(s3: S3Server, monkeypatch: pytest.MonkeyPatch):
     bucket, client = s3.bucket(), s3.client()
     for name in ("out/images/a.png", "out/images/b.png", "out-of-it/c", "elsewhere"):
