@@ -12,7 +12,7 @@ import pyarrow as pa
 from jobs.errors import PlanError
 
 _MEMORY = "256MB"
-_THREADS = 4  # each needs some of the memory
+_THREADS = 2  # each needs some of the memory
 _BATCH_ROWS = 1 << 13
 
 

@@ -92,7 +92,13 @@ def test_sweep_aborts_abandoned_uploads(s3: S3Server, monkeypatch: pytest.Monkey
     ("status", "code"), [(501, "NotImplemented"), (405, "MethodNotAllowed"), (403, "AccessDenied")]
 )
 def test_sweep_where_uploads_cannot_be_listed(s3_store: S3Store, relay: Relay, status: int, code: str):
-    relay.change = lambda exchange: exchange.refuse(status, code)
+    def refuse(exchange: Exchange) -> None:
+        if "uploads" in exchange.path:
+            exchange.refuse(status, code)
+        else:
+            exchange.forward()
+
+    relay.change = refuse
     assert s3_store.sweep() == 0
 
 
