@@ -18,11 +18,12 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/python -m jobs.demo --output $(DEMO) $(if $(CONTENT),--content $(CONTENT)) $(if $(STYLE),--style $(STYLE))
 
-test: install lint
-	$(BIN)/python -m pytest
+# Side by side, for what starts Ray or a store waits more than it works; a file's tests share what they start.
+test: install lint fast
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile
 
 chaos: install
 	$(BIN)/python -m tests.chaos --faults 200 --output chaos

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from jobs.errors import PlanError
 
-_MEMORY = "256MB"
-_THREADS = 2  # each needs some of the memory
+_MEMORY = "512MB"
+_THREADS = 2  # each needs some of the memory, and more than two go short of it where rows are long
 _BATCH_ROWS = 1 << 13
 
 
@@ -65,7 +65,8 @@ class Workspace:
             yield
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise PlanError(
-                f"no room to plan in {self._folder.parent}: free some, or set TMPDIR to a folder with more ({error})"
+                f"no room to plan in {self._folder.parent}: free some, or set TMPDIR to a folder with more"
+                f" ({str(error).splitlines()[0]})"
             ) from error
 
 

@@ -130,14 +130,17 @@ MANIFESTS = st.lists(WORK, min_size=1, max_size=30).map(rows_doing)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@pytest.mark.parametrize("few_recipes", [0, 1 << 17])
+@settings(deadline=None, max_examples=40)
 @given(rows=MANIFESTS, shard_size=st.integers(1, 20), data=st.data())
-def test_a_plan_is_what_plain_python_makes_of_the_rows(tmp_path_factory, rows, shard_size, data):
+def test_a_plan_is_what_plain_python_makes_of_the_rows(tmp_path_factory, few_recipes, rows, shard_size, data):
     folder = tmp_path_factory.mktemp("job")
     store = open_store(str(folder / "out"))
     manifest = write_jsonl(folder / "m.jsonl", rows)
-    prepared = prepare(store, manifest, image_format="jpeg", shard_size=shard_size)
-    plan, expected = prepared.plan, reference_shards(reference_pairs(rows, ".jpg"), shard_size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.plan.pages._FEW_RECIPES", few_recipes)
+        plan = prepare(store, manifest, image_format="jpeg", shard_size=shard_size).plan
+    expected = reference_shards(reference_pairs(rows, ".jpg"), shard_size)
     shards = list(plan.iter_shards())
     assert [shard.pairs for shard in shards] == expected
     assert [shard.index for shard in shards] == list(range(plan.shards)) == list(range(len(expected)))
@@ -578,6 +581,6 @@ def test_from_a_manifest_file_to_shards(tmp_path, store):
 
 def test_without_room_to_plan_the_way_out_is_named(plan_of, store, monkeypatch):
     monkeypatch.setattr("jobs.plan.workspace._MEMORY", "1MB")
-    with pytest.raises(PlanError, match="no room to plan in .*: free some, or set TMPDIR to a folder with more"):
+    with pytest.raises(PlanError, match=r"no room to plan in .*: free some, or set TMPDIR to a folder with more"):
         plan_of(*map(row, range(20_000)), store=store)
     assert list(store.list("")) == []
