@@ -108,7 +108,7 @@ def test_the_same_bytes_elsewhere_are_other_pictures(store, tmp_path):
         (tmp_path / folder).mkdir()
     rows = [{"content": "c.jpg", "style": "s.jpg"}]
     prepare(store, write_jsonl(tmp_path / "a/m.jsonl", rows))
-    with pytest.raises(PlanError, match=r"changed: 'c-s-[0-9a-f]{10}'"):
+    with pytest.raises(PlanError, match=r"changed: 'c-s-[0-9a-f]{16}'"):
         prepare(store, write_jsonl(tmp_path / "b/m.jsonl", rows))
 
 

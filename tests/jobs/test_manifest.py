@@ -297,14 +297,17 @@ def test_a_derived_id_names_the_pictures(tmp_path):
             {"content": ".hidden", "style": ["p.png", "q.png"]},
         ],
     ).pairs
-    assert re.fullmatch(rf"F_to_1_tar-{'y' * 40}-[0-9a-f]{{10}}", one.pair_id)
-    assert re.fullmatch(r"_hidden-p-more-[0-9a-f]{10}", many.pair_id)
+    assert re.fullmatch(rf"F_to_1_tar-{'y' * 40}-[0-9a-f]{{16}}", one.pair_id)
+    assert re.fullmatch(r"_hidden-p-more-[0-9a-f]{16}", many.pair_id)
 
 
 def test_a_derived_id_of_a_row_without_masks_and_method_is_what_it_always_was(tmp_path):
     """Else a manifest that was run before would give its pictures other names."""
     rows = [PLAIN, {"content": "a", "style": ["b", "c"], "style_weight": [3, 1], "n_upd": 7, "preset": "photo"}]
-    assert [pair.pair_id for pair in read_rows(tmp_path, rows).pairs] == ["a-b-94236a6112", "a-b-more-7b78a8bdf7"]
+    assert [pair.pair_id for pair in read_rows(tmp_path, rows).pairs] == [
+        "a-b-94236a6112b3098e",
+        "a-b-more-7b78a8bdf74d0d21",
+    ]
 
 
 def test_a_derived_id_survives_moving_the_folder_other_rows_and_other_defaults(tmp_path):
