@@ -117,7 +117,7 @@ def retry(
     started = time.perf_counter()
     with mistakes_as_exit_code():
         job = _open_job(output, resources, allow_prefix, weights, vgg19)
-        failed = summarize(job.store, job.plan)[0].failed
+        failed = sum(len(rows) for _, rows in failed_rows(job.store, job.plan))
         stopped = None
         if failed:
             works = (Work(job.plan.shard(index), rows) for index, rows in failed_rows(job.store, job.plan))
@@ -193,7 +193,7 @@ def _prepare(store: Store, planned: Planning, allow_prefix: list[str] | None, we
     )
     for note in prepared.notes:
         console.print(note, highlight=False, markup=False)
-    if 0 < prepared.added < prepared.plan.rows:
+    if prepared.added:
         console.print(f"the manifest has grown by {prepared.added} pairs", highlight=False)
     return prepared.plan
 
