@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,35 +71,51 @@ class Fleet:
 
 
 def plan_fleet(
-    resources: dict[str, float], workers: int | None, gpus_per_worker: float | None, memory: int | None = None
+    nodes: Sequence[Mapping[str, float]],
+    workers: int | None,
+    gpus_per_worker: float | None,
+    memory: int | None = None,
 ) -> Fleet:
-    """The fleet for a cluster: an actor per GPU where there are any, else one per two CPUs.
+    """The fleet for a cluster: an actor per GPU where there are any, else one per two CPUs of each node.
+
+    An actor lives on one node, so it is the nodes that must have room, not their sum.
 
     Args:
-        resources: what the cluster has, as `ray.cluster_resources()` tells.
+        nodes: what each node has: `CPU`, `GPU` and `memory` in bytes, as Ray names them.
         workers: number of actors, if the user gave one.
         gpus_per_worker: GPUs of each, if the user gave it; 0 for CPUs only.
-        memory: bytes that each may hold, if the user gave it; else an equal share of the cluster's on CPUs, and no
-            limit on GPUs, whose drivers reserve more than they use.
+        memory: bytes that each may hold, if the user gave it; else, on CPUs, what is left for each where most of them
+            can meet, and no limit on GPUs, whose drivers reserve more than they use.
 
     Raises:
         JobError: the cluster has less than asked for.
     """
-    cpus, gpus = int(resources.get("CPU", 0)), resources.get("GPU", 0.0)
-    share = gpus_per_worker if gpus_per_worker is not None else float(gpus > 0)
-    if share > gpus:
-        raise JobError(f"--gpus-per-worker {share:g}: the cluster has {gpus:g} GPUs")
+    # Nodes that only come when somebody asks for them are taken to have a CPU.
+    nodes = [node for node in nodes if node.get("CPU", 0) >= 1] or [{"CPU": 1.0}]
+    gpus = [node.get("GPU", 0.0) for node in nodes]
+    share = gpus_per_worker if gpus_per_worker is not None else float(any(gpus))
+    if share > max(gpus):
+        raise JobError(f"--gpus-per-worker {share:g}: the cluster has {max(gpus):g} GPUs on a node")
     if workers is None:
-        workers = int(gpus / share) if share else max(1, cpus // 2)
-    if memory is None and not share and "memory" in resources:
-        memory = int(resources["memory"] / workers)
-    fleet = Fleet(workers, max(1, cpus // workers), share, memory)
-    if fleet.workers * fleet.cpus > max(cpus, 1) or fleet.workers * share > gpus + 1e-9:
+        workers = sum(_room(node, 1, share) if share else max(1, int(node["CPU"]) // 2) for node in nodes)
+    most = max(int(node["CPU"]) for node in nodes)
+    fitting = (cpus for cpus in range(most, 0, -1) if sum(_room(node, cpus, share) for node in nodes) >= workers)
+    cpus = next(fitting, 0)
+    if not cpus:
         raise JobError(
-            f"--workers {workers}: the cluster has {cpus} CPUs and {gpus:g} GPUs, fewer than one CPU "
-            f"and {share:g} GPUs for each; give fewer workers, or a smaller --gpus-per-worker"
+            f"--workers {workers}: the cluster has {sum(int(node['CPU']) for node in nodes)} CPUs and {sum(gpus):g} "
+            f"GPUs, not one CPU and {share:g} GPUs for each; give fewer workers, or a smaller --gpus-per-worker"
         )
-    return fleet
+    if memory is None and not share:
+        rooms = ((node.get("memory"), min(workers, _room(node, cpus, share))) for node in nodes)
+        memory = min((int(has / room) for has, room in rooms if has and room), default=None)
+    return Fleet(workers, cpus, share, memory)
+
+
+def _room(node: Mapping[str, float], cpus: int, gpus: float) -> int:
+    """How many actors fit on a node."""
+    room = int(node["CPU"]) // cpus
+    return min(room, int(node.get("GPU", 0.0) / gpus + 1e-9)) if gpus else room
 
 
 def start_actors(

@@ -54,7 +54,7 @@ def run_on_cluster(
     stop = StopSignal()
     try:
         fleet = plan_fleet(
-            ray.cluster_resources(),  # type: ignore[no-untyped-call]
+            [node["Resources"] for node in ray.nodes() if node["Alive"]],  # type: ignore[no-untyped-call]
             working.workers,
             working.gpus_per_worker,
             None if working.memory_per_worker is None else int(working.memory_per_worker * 2**30),

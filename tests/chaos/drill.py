@@ -174,7 +174,7 @@ class Drill:
         self._problem(f"the driver was started {_MOST_STARTS} times, in vain")
 
     def _problem(self, text: str) -> None:
-        tail = self._log.read_text(errors="replace").splitlines()[-15:]
+        tail = self._log.read_text(errors="replace").splitlines()[-60:]
         self._result.problems.append("\n".join([text, *(f"    {line[:300]}" for line in tail)]))
 
     def _look(self) -> list[float]:
