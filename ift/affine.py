@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ift.moments import Moments
+from ift.onednn import linear_relu
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,17 @@ class AffineMap:
         moved = (matrix @ mean.unsqueeze(-1)).squeeze(-1)
         return cls(matrix, -moved if to is None else to - moved)
 
-    def __call__(self, features: Tensor) -> Tensor:
-        """A F + b for feature maps (B, C, H, W), in their own precision and memory format."""
+    def __call__(self, features: Tensor, relu: bool = False) -> Tensor:
+        """A F + b for feature maps (B, C, H, W), in their own precision and memory format; its ReLU if asked for."""
         batch, channels, height, width = features.shape
         pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
-        transposed = self.matrix.mT.to(features.dtype)
-        if self.offset is None:
-            mapped = torch.bmm(pixels, transposed)
+        matrix = self.matrix.to(features.dtype)
+        offset = None if self.offset is None else self.offset.to(features.dtype)
+        if relu and batch == 1 and offset is not None:
+            mapped = linear_relu(pixels[0], matrix[0], offset[0])
         else:
-            mapped = torch.baddbmm(self.offset.unsqueeze(1).to(features.dtype), pixels, transposed)
+            mapped = pixels @ matrix.mT if offset is None else torch.baddbmm(offset.unsqueeze(1), pixels, matrix.mT)
+            mapped = mapped.relu_() if relu else mapped
         return mapped.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
     def __getitem__(self, index: slice) -> AffineMap:

@@ -21,12 +21,12 @@ class Block(nn.Module):
 
     def forward(self, features: Tensor, skip: Tensor | None, gate: float) -> Tensor:
         """(B, C, H, W) to (B, C/2, 2H, 2W); `skip` has the size of the result."""
-        x = functional.relu_(self.conv_in(features))
+        x: Tensor = self.conv_in(features)
         x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         if skip is not None:
             x = x.add_(skip, alpha=gate)
         for convolution in self.body:
-            x = functional.relu_(convolution(x))
+            x = convolution(x)
         return x
 
 
@@ -35,7 +35,7 @@ class FirstBlock(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = ReflectConv(CHANNELS[0], 3)
+        self.conv = ReflectConv(CHANNELS[0], 3, relu=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, 64, H, W) to (B, 3, H, W)."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ift.onednn import conv2d_relu
 from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
 
 CHANNELS = (64, 128, 256, 512)
@@ -22,14 +23,19 @@ _STAGES = (
 
 
 class ReflectConv(nn.Conv2d):
-    """A 3×3 convolution with reflection padding."""
+    """A 3×3 convolution with reflection padding, and with ReLU if asked for."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, relu: bool = True) -> None:
         super().__init__(channels_in, channels_out, 3)
+        self._relu = relu
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W), H and W at least 2, to (B, C', H, W)."""
-        return super().forward(functional.pad(input, (1, 1, 1, 1), mode="reflect"))
+        padded = functional.pad(input, (1, 1, 1, 1), mode="reflect")
+        if not self._relu:
+            return super().forward(padded)
+        assert self.bias is not None
+        return conv2d_relu(padded, self.weight, self.bias)
 
 
 class Encoder(nn.Module):
@@ -80,5 +86,5 @@ class Encoder(nn.Module):
                     skip = x - functional.interpolate(pooled, scale_factor=2, mode="nearest")
                 x = pooled
             else:
-                x = functional.relu_(self.convolutions[name](x))
+                x = self.convolutions[name](x)
         return x, skip

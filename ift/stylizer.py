@@ -272,22 +272,25 @@ class _Run:
         """The transformation at one level."""
         if self.settings.leaves(level):
             return x
+        # Shifted to another mean, what was 0 can come out below: flat places turn iridescent in the decoder.
+        relu = self.settings.centred
         with self.stopwatch.stage("transform"):
-            mapped = self.decorated(x) if self.settings.method[level - 1] == "avatar" else self.mapped(x, level)
-            # Shifted to another mean, what was 0 can come out below: flat places turn iridescent in the decoder.
-            return mapped.relu_() if self.settings.centred else mapped
+            if self.settings.method[level - 1] == "avatar":
+                return self.decorated(x).relu_() if relu else self.decorated(x)
+            return self.mapped(x, level, relu)
 
-    def mapped(self, x: Tensor, level: int) -> Tensor:
+    def mapped(self, x: Tensor, level: int, relu: bool) -> Tensor:
         """Through the affine map of each picture, or of each region."""
         styles, weights, settings = self.target.at(level), self.target.weights, self.settings
         if not self.regions:
-            return transformation(Moments.of(x), styles, weights, level, settings)(x)
+            return transformation(Moments.of(x), styles, weights, level, settings)(x, relu)
         if not self.labels:
             return x
         moments = self.regions.moments(x, level, self.labels)
         pixels = torch.full_like(moments.count, x.shape[-2] * x.shape[-1])
         maps = transformation(moments, styles, weights, level, settings, pixels)
-        return self.regions.apply(maps, x, level, self.labels)
+        mapped = self.regions.apply(maps, x, level, self.labels)
+        return mapped.relu_() if relu else mapped
 
     def decorated(self, x: Tensor) -> Tensor:
         """Avatar-Net's style decorator: for each picture the affine combination of its styles (eq. 30), and α."""

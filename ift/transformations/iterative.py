@@ -1,9 +1,9 @@
 """The IFT transformation: from the moments of content and style to the matrix A of F = A X.
 
-Three solvers share one state. With N = A M and T = A M Aᵀ kept beside A, an update takes four or five products of
-C×C matrices, because G M and G M Aᵀ follow from Q = T − S without the features:
+Three solvers share one state. With T = A M Aᵀ kept beside A, an update takes four products of C×C matrices,
+D M, D M Aᵀ and D M Dᵀ beside that of the gradient, whatever the number of pixels; the first, from A = I, takes two:
 
-    G = 2(A − I) + 4μ Q A        G M = 2(N − M) + 4μ Q N        G M Aᵀ = 2(T − Nᵀ) + 4μ Q T
+    G = 2(A − I) + W A,  W = 4μ(T − S)        A ← A − ηD        T ← T − η(D M Aᵀ + A M Dᵀ) + η² D M Dᵀ
 """
 
 from __future__ import annotations
@@ -97,41 +97,42 @@ def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Set
 
 @dataclass
 class _State:
-    """An iterate A with N = A M and T = A M Aᵀ, each (B, C, C)."""
+    """An iterate A with T = A M Aᵀ, each (B, C, C); None for A = I."""
 
-    a: Tensor
-    n: Tensor
+    a: Tensor | None
     t: Tensor
 
-    def gradient(self, content: Tensor, style: Tensor, mu: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """G, G M, G M Aᵀ and Q = T − S."""
-        q = self.t - style
-        qa, qn, qt = (q @ torch.cat([self.a, self.n, self.t], dim=-1)).chunk(3, dim=-1)
-        g = torch.add(2 * self.a, qa * mu, alpha=4)
+    def gradient(self, style: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
+        """G, and T − S."""
+        mismatch = self.t - style
+        w = 4 * mu * mismatch
+        if self.a is None:
+            return w, mismatch
+        g = torch.baddbmm(self.a, w, self.a, beta=2)
         g.diagonal(dim1=-1, dim2=-2).sub_(2)
-        return (
-            g,
-            torch.add(2 * (self.n - content), qn * mu, alpha=4),
-            torch.add(2 * (self.t - self.n.mT), qt * mu, alpha=4),
-            q,
-        )
+        return g, mismatch
 
-    def move(self, eta: Tensor, d: Tensor, dm: Tensor, cross: Tensor, square: Tensor) -> None:
-        """A ← A − ηD, given D, D M, D M Aᵀ + A M Dᵀ and D M Dᵀ; η as (B, 1, 1)."""
-        self.a = self.a - eta * d
-        self.n = self.n - eta * dm
-        self.t = self.t - eta * cross + eta**2 * square
+    def changes(self, d: Tensor, dm: Tensor) -> tuple[Tensor, Tensor]:
+        """D M Aᵀ + A M Dᵀ and D M Dᵀ, given D and D M: T′(η) and T″(η)/2 but for the sign of the first."""
+        dma = dm if self.a is None else dm @ self.a.mT
+        return dma + dma.mT, dm @ d.mT
+
+    def move(self, eta: Tensor, d: Tensor, cross: Tensor, square: Tensor) -> None:
+        """A ← A − ηD; η as (B, 1, 1)."""
+        self.a = torch.addcmul(_identity_like(d) if self.a is None else self.a, d, eta, value=-1)
+        self.t = torch.addcmul(torch.addcmul(self.t, cross, eta, value=-1), square, eta**2)
 
 
 def _fixed_step(content: Tensor, style: Tensor, mu: Tensor, n_upd: int, eta: float, level: str) -> Tensor:
     """The published update F ← F − η dl/dF, n_upd times."""
-    state = _State(_identity_like(content), content, content)
+    state = _State(None, content)
     step = torch.full_like(mu, eta)
     for _ in range(n_upd):
-        g, gm, gma, _ = state.gradient(content, style, mu)
-        state.move(step, g, gm, gma + gma.mT, gm @ g.mT)
+        g, _ = state.gradient(style, mu)
+        state.move(step, g, *state.changes(g, g @ content))
+    a = _identity_like(content) if state.a is None else state.a
     before = objective(_identity_like(content), content, style, mu)
-    after = objective(state.a, content, style, mu)
+    after = objective(a, content, style, mu)
     # Negated so that NaN counts as divergence.
     if not bool((after <= before * (1 + 1e-5)).all()):
         raise DivergenceError(
@@ -139,37 +140,37 @@ def _fixed_step(content: Tensor, style: Tensor, mu: Tensor, n_upd: int, eta: flo
             f"{float(after.max()):.3g} after {n_upd} updates): use the solver conjugate_gradient or line_search, "
             "or lower eta, lambda_ or strength"
         )
-    return state.a
+    return a
 
 
 def _line_search(
     content: Tensor, style: Tensor, mu: Tensor, n_upd: int, *, conjugate: bool, tolerance: float
 ) -> Tensor:
     """Updates with the exact best step along −G, or along conjugate directions (Polak–Ribière, restarted)."""
-    state = _State(_identity_like(content), content, content)
+    state = _State(None, content)
     scalar_mu = mu.reshape(-1).double()
-    value = objective(state.a, content, style, mu)
+    value = scalar_mu * inner(content - style, content - style)  # at A = I nothing has changed yet
     moving = torch.ones_like(value, dtype=torch.bool)
     last: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     for _ in range(n_upd):
-        g, gm, gma, q = state.gradient(content, style, mu)
+        g, mismatch = state.gradient(style, mu)
+        gm = g @ content
         norm = inner(g, gm)
         if not conjugate or last is None:
-            d, dm, dma = g, gm, gma
+            d, dm = g, gm
         else:
             last_d, last_dm, last_g, last_norm = last
             beta = ((norm - inner(last_g, gm)) / last_norm).clamp_min(0).nan_to_num(0, 0, 0)
             # A direction that does not descend is given up for the gradient.
             beta = torch.where(norm + beta * inner(last_dm, g) > 0, beta, 0).reshape(-1, 1, 1)
             beta = beta.to(g.dtype)
-            d, dm = g + beta * last_d, gm + beta * last_dm
-            dma = dm @ state.a.mT
+            d, dm = torch.addcmul(g, last_d, beta), torch.addcmul(gm, last_dm, beta)
         last = (d, dm, g, norm)
-        cross, square = dma + dma.mT, dm @ d.mT
+        cross, square = state.changes(d, dm)
         quartic = torch.stack(
             [
                 -inner(d, gm),
-                inner(d, dm) + scalar_mu * (inner(cross, cross) + 2 * inner(q, square)),
+                inner(d, dm) + scalar_mu * (inner(cross, cross) + 2 * inner(mismatch, square)),
                 -2 * scalar_mu * inner(cross, square),
                 scalar_mu * inner(square, square),
             ],
@@ -177,14 +178,14 @@ def _line_search(
         )
         eta = torch.where(moving, best_step(quartic), 0)
         decrease = -(eta.unsqueeze(-1) ** torch.arange(1, 5, device=eta.device) * quartic).sum(-1)
-        state.move(eta.to(mu.dtype).reshape(-1, 1, 1), d, dm, cross, square)
+        state.move(eta.to(mu.dtype).reshape(-1, 1, 1), d, cross, square)
         # Each picture of a batch stops by itself, so that its result does not depend on its neighbours.
         # What is left at a decrease below rounding is noise, and a step along noise leads anywhere.
         moving = moving & (decrease > max(tolerance, 4 * torch.finfo(mu.dtype).eps) * value)
         value = value - decrease
         if not bool(moving.any()):
             break
-    return state.a
+    return _identity_like(content) if state.a is None else state.a
 
 
 def _identity_like(matrix: Tensor) -> Tensor:

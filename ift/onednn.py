@@ -1,0 +1,68 @@
+"""What oneDNN, the library below PyTorch on CPUs, does faster than PyTorch's eager operators ask of it.
+
+PyTorch's own compiler uses the fused operators, but eager code reaches them only by their internal names. Where a
+version or a device lacks something, or outside inference mode, the same is computed in the plain way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_convolution = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
+_product = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+def conv2d_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """ReLU of a convolution without padding, in one pass over memory.
+
+    Args:
+        x: (B, C, H, W).
+        weight: (C', C, K, K).
+        bias: (C').
+
+    Returns:
+        (B, C', H − K + 1, W − K + 1).
+    """
+    if _convolution is not None and _fuses(x):
+        fused: Tensor = _convolution(x, weight, bias, [0, 0], [1, 1], [1, 1], 1, "relu", [], "")
+        return fused
+    return functional.relu_(functional.conv2d(x, weight, bias))
+
+
+def linear_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """ReLU of x Wᵀ + b, in one pass over memory: (N, C), (C', C), (C') to (N, C')."""
+    if _product is not None and _fuses(x):
+        fused: Tensor = _product(x, weight, bias, "relu", [], "")
+        return fused
+    return functional.relu_(functional.linear(x, weight, bias))
+
+
+@contextmanager
+def products_of_bfloat16() -> Iterator[None]:
+    """Within it, products of float32 matrices take their inputs for bfloat16 numbers, and add up in float32.
+
+    For inputs that are bfloat16 numbers nothing is lost, and where the hardware multiplies these it is faster.
+    """
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    if settings is None:
+        yield
+        return
+    before, settings.fp32_precision = settings.fp32_precision, "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
+
+
+def _fuses(x: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.bfloat16  # in float32 the convolutions take so long that one pass less is lost in them
+        and torch.is_inference_mode_enabled()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
