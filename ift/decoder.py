@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ift.encoder import CHANNELS, ReflectConv
+from ift.encoder import CHANNELS, ReflectConv, reflect
 
 _BODY = {2: 1, 3: 1, 4: 3}
 
@@ -25,8 +25,10 @@ class Block(nn.Module):
         x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         if skip is not None:
             x = x.add_(skip, alpha=gate)
+            del skip
         for convolution in self.body:
-            x = convolution(x)
+            x = reflect(x)
+            x = convolution.padded(x)  # type: ignore[operator]
         return x
 
 

@@ -31,11 +31,19 @@ class ReflectConv(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W), H and W at least 2, to (B, C', H, W)."""
-        padded = functional.pad(input, (1, 1, 1, 1), mode="reflect")
+        return self.padded(reflect(input))
+
+    def padded(self, features: Tensor) -> Tensor:
+        """What `forward` gives, for features that `reflect` has padded."""
         if not self._relu:
-            return super().forward(padded)
+            return super().forward(features)
         assert self.bias is not None
-        return conv2d_relu(padded, self.weight, self.bias)
+        return conv2d_relu(features, self.weight, self.bias)
+
+
+def reflect(features: Tensor) -> Tensor:
+    """Pads (B, C, H, W) by a pixel on each side. A caller that lets go of the original here saves its memory."""
+    return functional.pad(features, (1, 1, 1, 1), mode="reflect")
 
 
 class Encoder(nn.Module):
@@ -83,8 +91,15 @@ class Encoder(nn.Module):
             if name == "pool":
                 pooled = functional.max_pool2d(x, 2)
                 if with_skip:
-                    skip = x - functional.interpolate(pooled, scale_factor=2, mode="nearest")
+                    skip = _lost(x, pooled)
                 x = pooled
             else:
-                x = self.convolutions[name](x)
+                x = reflect(x)
+                x = self.convolutions[name].padded(x)  # type: ignore[operator]
         return x, skip
+
+
+def _lost(x: Tensor, pooled: Tensor) -> Tensor:
+    """What max pooling throws away: each (B, C, H, W) minus the greatest of its 2×2 block, (B, C, H/2, W/2)."""
+    blocks = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+    return (blocks - pooled[:, :, :, None, :, None]).flatten(4, 5).flatten(2, 3)

@@ -172,11 +172,13 @@ class Stylizer:
     def _style(self, image: Tensor, labels: Labels, patches: bool) -> StylePicture:
         regions = Regions(self._labels(labels, image)) if isinstance(labels, Tensor) else None
         names = regions.labels if regions else (labels,) if isinstance(labels, int) else None
-        x, moments = self._input(image.unsqueeze(0)), []
+        held, moments = [self._input(image.unsqueeze(0))], []
         for level in range(1, len(LEVELS) + 1):
-            x, _ = self.encoder.stage(level, x)
+            x, _ = self.encoder.stage(level, held.pop())  # which then holds the only reference, and soon lets go
             moments.append(regions.moments(x, level, regions.labels) if regions else Moments.of(x))
-        return StylePicture(tuple(moments), names, x if patches else None)
+            held.append(x)
+            del x
+        return StylePicture(tuple(moments), names, held.pop() if patches else None)
 
     def _regions(self, labels: Tensor | None, batch: Tensor) -> Regions | None:
         if labels is None:
@@ -250,14 +252,16 @@ class _Run:
 
     def encode(self, x: Tensor, deepest: int, *, transform: bool) -> tuple[Tensor, list[Tensor | None]]:
         """Stages 1 to `deepest`; also the skip of each stage, if the gate lets any through."""
-        skips = []
+        skips, held = [], [x]
+        del x
         for level in range(1, deepest + 1):
             with self.stopwatch.stage("encoder"):
-                x, skip = self.model.encoder.stage(level, x, with_skip=self.settings.gate > 0)
+                # The stage then holds the only reference, and soon lets go of what may be half of all memory in use.
+                x, skip = self.model.encoder.stage(level, held.pop(), with_skip=self.settings.gate > 0)
             skips.append(skip)
-            if transform:
-                x = self.transform(x, level)
-        return x, skips
+            held.append(self.transform(x, level) if transform else x)
+            del x, skip
+        return held.pop(), skips
 
     def decode(self, x: Tensor, deepest: int, skips: list[Tensor | None], *, transform: bool) -> Tensor:
         """Blocks `deepest` to 1; uses up the skips."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 IN_FLIGHT = 2
 """Shards that an actor holds at a time: the transfers of one hide behind the work on the other."""
 
+_AMPLE_BYTES = 3 << 30
+"""For one actor: enough for pictures of four megapixels."""
+
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
 """As `ift.allocator.keep_memory`, but from the start: Ray's own threads have their arenas before any Python runs."""
 
@@ -76,9 +79,11 @@ def plan_fleet(
     gpus_per_worker: float | None,
     memory: int | None = None,
 ) -> Fleet:
-    """The fleet for a cluster: an actor per GPU where there are any, else one per two CPUs of each node.
+    """The fleet for a cluster: an actor per GPU where there are any, else one per CPU or per two of each node.
 
-    An actor lives on one node, so it is the nodes that must have room, not their sum.
+    An actor lives on one node, so it is the nodes that must have room, not their sum. Actors of one thread do a tenth
+    more than half as many of two, and far more where others use the cores too, for threads wait for each other; they
+    need twice the memory.
 
     Args:
         nodes: what each node has: `CPU`, `GPU` and `memory` in bytes, as Ray names them.
@@ -97,7 +102,7 @@ def plan_fleet(
     if share > max(gpus):
         raise JobError(f"--gpus-per-worker {share:g}: the cluster has {max(gpus):g} GPUs on a node")
     if workers is None:
-        workers = sum(_room(node, 1, share) if share else max(1, int(node["CPU"]) // 2) for node in nodes)
+        workers = sum(_room(node, 1, share) if share else _by_memory(node) for node in nodes)
     most = max(int(node["CPU"]) for node in nodes)
     fitting = (cpus for cpus in range(most, 0, -1) if sum(_room(node, cpus, share) for node in nodes) >= workers)
     cpus = next(fitting, 0)
@@ -116,6 +121,12 @@ def _room(node: Mapping[str, float], cpus: int, gpus: float) -> int:
     """How many actors fit on a node."""
     room = int(node["CPU"]) // cpus
     return min(room, int(node.get("GPU", 0.0) / gpus + 1e-9)) if gpus else room
+
+
+def _by_memory(node: Mapping[str, float]) -> int:
+    """An actor per CPU of a node with enough memory for that, else one per two."""
+    cpus = int(node["CPU"])
+    return cpus if node.get("memory", 0.0) >= cpus * _AMPLE_BYTES else max(1, cpus // 2)
 
 
 def start_actors(

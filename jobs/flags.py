@@ -15,7 +15,7 @@ from ift.settings import MAX_PIXELS
 
 AllowPrefix = Annotated[
     list[str] | None,
-    typer.Option(help="Folder or s3:// prefix below which pictures may lie; may be repeated.  [default: anywhere]"),
+    typer.Option(help="Folder or s3:// prefix below which pictures may lie; may be repeated. Default: anywhere."),
 ]
 MaxFailed = Annotated[float, typer.Option(min=0, max=1, help="Exit with 3 if a larger share of the pairs fails.")]
 Output = Annotated[str, typer.Option(help="Where results go: a folder or an s3:// prefix.")]
@@ -81,7 +81,7 @@ def planning(
     image_format: Annotated[str, typer.Option(help="jpeg, png, webp or tiff, for outputs without a name.")] = "jpeg",
     quality: options.Quality = 95,
     shard_size: Annotated[
-        int | None, typer.Option(min=1, help="Pairs committed together.  [default: by the number of pairs]")
+        int | None, typer.Option(min=1, help="Pairs committed together. Default: by the number of pairs.")
     ] = None,
     method: options.Method = None,
     alpha: options.Alpha = None,
@@ -113,15 +113,16 @@ def planning(
 
 def working(
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Actors.  [default: one a GPU, or one for two CPUs]")
+        int | None,
+        typer.Option(min=1, help="Actors. Default: one a GPU, or one a CPU with 3 GiB, else one for two CPUs."),
     ] = None,
     gpus_per_worker: Annotated[float | None, typer.Option(min=0, help="GPUs of each actor; 0 for CPUs only.")] = None,
     memory_per_worker: Annotated[
         float | None,
-        typer.Option(min=0.5, help="GiB that an actor may hold.  [default: its share of the cluster's; none on GPUs]"),
+        typer.Option(min=0.5, help="GiB that an actor may hold. Default: its share of the cluster's; none on GPUs."),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pictures of one size at a time.  [default: 8 on GPUs, 1 on CPUs]")
+        int | None, typer.Option(min=1, help="Pictures of one size at a time. Default: 8 on GPUs, 1 on CPUs.")
     ] = None,
     io_threads: Annotated[int, typer.Option(min=1, help="Threads that fetch, and that upload, per actor.")] = 4,
     row_timeout: Annotated[
@@ -132,7 +133,7 @@ def working(
     address: Annotated[
         str | None,
         typer.Option(
-            help="Ray cluster; auto for the one on this machine.  [default: RAY_ADDRESS, or else an embedded one]"
+            help="Ray cluster; auto for the one on this machine. Default: RAY_ADDRESS, or else an embedded one."
         ),
     ] = None,
 ) -> Working:

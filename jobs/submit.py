@@ -72,7 +72,7 @@ def run(
     command: Annotated[list[str], typer.Argument(help="What follows python -m jobs.stylize, after `--`.")],
     address: Address = _LOCAL,
     id_: Annotated[
-        str | None, typer.Option("--id", help="Of the job; while it goes on, no other has it.  [default: by --output]")
+        str | None, typer.Option("--id", help="Of the job; while it goes on, no other has it. Default: by --output.")
     ] = None,
     working_dir: Annotated[str, typer.Option(help="Folder with ift and jobs, for driver and workers.")] = ".",
     stop_wait: Annotated[int, typer.Option(min=0, help="Seconds that a stopped job has before it is killed.")] = 600,

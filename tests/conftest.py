@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from tests.seaweed import S3Server, serve
+from jobs.benchmark.seaweed import S3Server, serve
 
 # No deadlines, for a busy machine is no failure; derandomised, so that a red test is the change's fault.
 settings.register_profile("ift", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from tests.seaweed import free_ports
+from jobs.benchmark.seaweed import free_ports
 
 Kind = Literal["500", "503", "reset", "truncate", "stall", "slow", "cut", "lose", "refuse"]
 """What is done to a request.

@@ -15,8 +15,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
 
+from jobs.benchmark.seaweed import S3Server
 from tests.chaos.proxy import KINDS, Fault, FaultyProxy
-from tests.seaweed import S3Server
 
 
 class Shelf(BaseHTTPRequestHandler):

@@ -18,13 +18,13 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.benchmark.seaweed import Seaweed
 from tests.chaos import scratch
 from tests.chaos.checks import S3Objects
 from tests.chaos.cluster import TinyCluster
 from tests.chaos.pictures import STYLES, Behaviour, Row, content_png, style_png
 from tests.chaos.proxy import FaultyProxy
 from tests.chaos.scratch import Scratch
-from tests.seaweed import Seaweed
 
 REPOSITORY = Path(__file__).parents[2]
 BUCKET = "chaos"

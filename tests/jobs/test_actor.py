@@ -34,6 +34,8 @@ def test_the_fleet_fits_the_cluster(resources, workers, gpus, fleet):
         ([{"memory": 1e9}, {"CPU": 2.0}], None, None, Fleet(1, 2, 0.0)),  # a head without CPUs
         ([{"CPU": 4.0}, {"CPU": 8.0, "GPU": 2.0}], None, None, Fleet(2, 4, 1.0)),
         ([{"CPU": 8.0, "GPU": 1.0}] * 3, None, 0.3, Fleet(9, 2, 0.3)),
+        ([{"CPU": 2.0, "memory": 16e9}], None, None, Fleet(2, 1, 0.0, 8_000_000_000)),
+        ([{"CPU": 2.0, "memory": 5e9}], None, None, Fleet(1, 2, 0.0, 5_000_000_000)),
         ([{"CPU": 4.0, "memory": 8e9}, {"CPU": 4.0, "memory": 4e9}], None, None, Fleet(4, 2, 0.0, 2_000_000_000)),
         ([{"CPU": 4.0, "memory": 8e9}, {"CPU": 4.0, "memory": 4e9}], 1, None, Fleet(1, 4, 0.0, 4_000_000_000)),
     ],

@@ -18,9 +18,9 @@ import pytest
 import requests
 from ray.job_submission import JobSubmissionClient
 
+from jobs.benchmark.seaweed import free_ports
 from jobs.submit import entrypoint_of, lock_of, outcome, runtime_env_of, submit
 from tests.jobs.pairs import assert_whole, read_run, write_manifest
-from tests.seaweed import free_ports
 
 pytestmark = pytest.mark.slow
 

