@@ -101,5 +101,6 @@ class Encoder(nn.Module):
 
 def _lost(x: Tensor, pooled: Tensor) -> Tensor:
     """What max pooling throws away: each (B, C, H, W) minus the greatest of its 2×2 block, (B, C, H/2, W/2)."""
-    blocks = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+    batch, channels, height, width = x.shape
+    blocks = x.view(batch, channels, height // 2, 2, width // 2, 2)
     return (blocks - pooled[:, :, :, None, :, None]).flatten(4, 5).flatten(2, 3)

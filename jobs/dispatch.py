@@ -23,6 +23,7 @@ from jobs.errors import JobError, StorageUnavailableError
 from jobs.plan import PlannedPair
 from jobs.records import Record
 from jobs.storage import Store
+from jobs.upcoming import Styles, Upcoming
 from jobs.work import Effort, Work
 
 STORAGE_PATIENCE_S = 900.0
@@ -31,6 +32,9 @@ STORAGE_PATIENCE_S = 900.0
 _DEATHS_BEFORE_ISOLATION = 2
 _DEATHS_BEFORE_FAILURE = 2
 _SETBACKS_BEFORE_FAILURE = 5
+_AHEAD = 8
+"""Pieces of work in memory for each actor, from which it gets those whose styles it knows."""
+
 _TICK_S = 1.0
 _PAUSE_S = 5.0
 """Between two tries of what a store did not answer; botocore has by then tried again itself for a while."""
@@ -96,6 +100,7 @@ class _Seat:
     resting: bool = True  # its process is not there, yet or any more
     revival: Any = None  # a call that it will answer once it is there
     asked: float = 0.0  # when `pulse` or `revival` was last called
+    styles: Styles | None = None  # of the last pair that it was given
 
     @property
     def open(self) -> bool:
@@ -154,7 +159,7 @@ class Dispatcher:
             StorageUnavailableError: no storage has answered for too long; run again later.
             JobError: an actor cannot start, or storage refuses a commit.
         """
-        fresh = map(_Task, works)
+        fresh = Upcoming(works, _AHEAD * len(self._seats))
         while True:
             self._commit_isolated()
             if not self._stopping():
@@ -164,7 +169,7 @@ class Dispatcher:
                 if self._exhausted and not unfinished:
                     return True
                 if self._stopping():
-                    return not unfinished and next(fresh, None) is None
+                    return not unfinished and fresh.empty
             self._ask()
             calls = {call: seat for seat in self._seats for call in seat.calls}
             if not calls:  # all that is left waits for the store
@@ -178,7 +183,7 @@ class Dispatcher:
 
     # Sending
 
-    def _feed(self, fresh: Iterator[_Task]) -> None:
+    def _feed(self, fresh: Upcoming) -> None:
         suspects = self._send_again()
         # Who must have an actor to itself would never find one if all were always fed.
         seats = [seat for seat in self._by_load() if seat.open][suspects:]
@@ -186,11 +191,12 @@ class Dispatcher:
         for depth in range(IN_FLIGHT):
             for seat in seats:
                 if not self._exhausted and seat.open and len(seat.tasks) == depth:
-                    task = next(fresh, None)
-                    if task is None:
+                    elsewhere = {other.styles for other in self._seats if other is not seat and other.styles}
+                    work = fresh.take(seat.styles, elsewhere)
+                    if work is None:
                         self._exhausted = True
                     else:
-                        self._start(seat, task)
+                        self._start(seat, _Task(work))
 
     def _send_again(self) -> int:
         """Sends what is due once more; returns how many suspects found no actor to themselves."""
@@ -211,6 +217,7 @@ class Dispatcher:
         if not seat.tasks:
             seat.heard = time.monotonic()
         seat.tasks[self._call(seat.actor, task)] = task
+        seat.styles = task.work.pairs[-1].styles
 
     def _call(self, actor: Any, task: _Task) -> Any:
         work, tries = task.work, task.deaths + task.setbacks

@@ -1,9 +1,12 @@
 """The IFT transformation: from the moments of content and style to the matrix A of F = A X.
 
-Three solvers share one state. With T = A M Aᵀ kept beside A, an update takes four products of C×C matrices,
-D M, D M Aᵀ and D M Dᵀ beside that of the gradient, whatever the number of pixels; the first, from A = I, takes two:
+Beside A the solvers keep T = A M Aᵀ. An update along D then takes a few products of C×C matrices, whatever the
+number of pixels:
 
     G = 2(A − I) + W A,  W = 4μ(T − S)        A ← A − ηD        T ← T − η(D M Aᵀ + A M Dᵀ) + η² D M Dᵀ
+
+These are four, W A, D M, D M Aᵀ and D M Dᵀ, and two from A = I. A step that is known beforehand needs but three, for
+T is then the product of A M and Aᵀ.
 """
 
 from __future__ import annotations
@@ -102,6 +105,11 @@ class _State:
     a: Tensor | None
     t: Tensor
 
+    @property
+    def matrix(self) -> Tensor:
+        """A."""
+        return _identity_like(self.t) if self.a is None else self.a
+
     def gradient(self, style: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
         """G, and T − S."""
         mismatch = self.t - style
@@ -119,18 +127,18 @@ class _State:
 
     def move(self, eta: Tensor, d: Tensor, cross: Tensor, square: Tensor) -> None:
         """A ← A − ηD; η as (B, 1, 1)."""
-        self.a = torch.addcmul(_identity_like(d) if self.a is None else self.a, d, eta, value=-1)
+        self.a = torch.addcmul(self.matrix, d, eta, value=-1)
         self.t = torch.addcmul(torch.addcmul(self.t, cross, eta, value=-1), square, eta**2)
 
 
 def _fixed_step(content: Tensor, style: Tensor, mu: Tensor, n_upd: int, eta: float, level: str) -> Tensor:
     """The published update F ← F − η dl/dF, n_upd times."""
-    state = _State(None, content)
-    step = torch.full_like(mu, eta)
+    state, am = _State(None, content), content
     for _ in range(n_upd):
         g, _ = state.gradient(style, mu)
-        state.move(step, g, *state.changes(g, g @ content))
-    a = _identity_like(content) if state.a is None else state.a
+        a, am = torch.sub(state.matrix, g, alpha=eta), torch.sub(am, g @ content, alpha=eta)
+        state = _State(a, am @ a.mT)
+    a = state.matrix
     before = objective(_identity_like(content), content, style, mu)
     after = objective(a, content, style, mu)
     # Negated so that NaN counts as divergence.
@@ -185,7 +193,7 @@ def _line_search(
         value = value - decrease
         if not bool(moving.any()):
             break
-    return _identity_like(content) if state.a is None else state.a
+    return state.matrix
 
 
 def _identity_like(matrix: Tensor) -> Tensor:

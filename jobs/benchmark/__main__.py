@@ -62,6 +62,22 @@ def methods(
         show([compare_methods(resolution, repetitions, nst_steps)], console)
 
 
+@app.command()
+def profile(
+    resolution: Annotated[int, typer.Option(help="Side of the square picture in pixels.")] = 512,
+    preset: Annotated[str, typer.Option(help="A preset of the model.")] = "artistic",
+    repetitions: Annotated[int, typer.Option(min=1, help="Pictures that are profiled.")] = 5,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; if not given, the GPU if there is one.")] = None,
+) -> None:
+    """Shows where the time of a picture goes, by stage and by operator."""
+    with mistakes_as_exit_code():
+        from jobs.benchmark.bench import Bench
+        from jobs.benchmark.profile import profile_picture
+        from jobs.benchmark.report import show
+
+        show(profile_picture(Bench(device, repetitions, 0), resolution, preset), console)
+
+
 def _measure(keys: list[Key], bench: Bench, forced: Sequence[str], output: Path | None) -> None:
     """Prints each figure as it is known, and all of them at the end; writes even those of a run that is cut short."""
     from jobs.benchmark.bar import Bar

@@ -11,6 +11,7 @@ from jobs.benchmark.figure import NotMeasurableError
 from jobs.benchmark.job_keys import JobBench
 from jobs.benchmark.keys import KEYS
 from jobs.benchmark.measure import measures
+from jobs.benchmark.profile import profile_picture
 from jobs.benchmark.table1 import STAGES, table1
 
 SIDE = 64
@@ -22,7 +23,7 @@ MODEL = {
     "cascade": (partial(model_keys.over_authors_cascade, resolution=SIDE), 2),
     "bare": (partial(model_keys.over_bare_convolutions, resolution=SIDE), 2),
     "peak": (partial(model_keys.convolutions_of_matmul_peak, resolution=SIDE, sides=(64, 128)), 3),
-    "adain": (partial(model_keys.over_adain, resolution=SIDE, also=72), 4),
+    "adain": (partial(model_keys.over_adain, resolution=SIDE, also=72), 6),
 }
 
 
@@ -45,6 +46,23 @@ def test_the_two_forms_of_the_updates_agree_at_every_level(bench):
     assert all(float(levels[f"relu{level}_1"]) < 1e-4 for level in (1, 2, 3, 4))
     fast, slow = (sum(float(row[column]) for row in grid.rows[:4]) for column in (2, 1))
     assert float(grid.rows[4][3]) == pytest.approx(slow / fast, rel=0.2, abs=0.1)
+
+
+def test_adain_by_deviations_alone_is_the_models_adain(bench):
+    model, content, picture = bench.float32, bench.content(SIDE), bench.style_picture(SIDE)
+    with torch.inference_mode():
+        (result,) = model_keys.by_deviations(model, content, model_keys.deviations(model, picture))
+    expected = model.stylize(content, model.style(picture), method="adain")
+    torch.testing.assert_close(result, expected, rtol=0, atol=2e-3)
+
+
+def test_a_profile_adds_up(bench):
+    stages, operators = profile_picture(bench, SIDE, "photo")
+    assert {row[0] for row in stages.rows} == {*STAGES, "all"}
+    assert any("conv" in row[0] for row in operators.rows)
+    for grid in (stages, operators):
+        *rows, total = grid.rows
+        assert sum(float(row[1]) for row in rows) == pytest.approx(float(total[1]), abs=0.1 * len(rows))
 
 
 @pytest.mark.slow
