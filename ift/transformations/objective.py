@@ -37,6 +37,6 @@ def gradient(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Tens
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:
-    """⟨a, b⟩ = tr(a bᵀ) for each matrix of a batch, (B, C, C) twice to (B,) float64."""
-    product: Tensor = torch.linalg.vecdot(a, b).sum(-1, dtype=torch.float64)
+    """⟨a, b⟩ = tr(a bᵀ) for each matrix of a batch, (B, C, C) twice to (B,) float64: squares may leave float32."""
+    product: Tensor = torch.linalg.vecdot(a.flatten(1).double(), b.flatten(1).double())
     return product

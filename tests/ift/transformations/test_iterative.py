@@ -198,3 +198,15 @@ def test_degenerate_statistics_stay_finite(content, style, centred):
             affine = ift_map(Moments.of(x), Moments.of(EXTREMES[style]), 1, settings)
             assert isinstance(affine, AffineMap)
             assert torch.isfinite(affine(x)).all()
+
+
+@pytest.mark.parametrize("solver", ["line_search", "conjugate_gradient"])
+def test_squares_that_leave_float32_do_not_stop_it(solver):
+    X, style = correlated(64, 200, 1, torch.float32), 1e3 * correlated(64, 200, 2, torch.float32)
+    content, target = moments(X), moments(style)
+    settings = replace(PAPER, lambda_=(1e9,) * 4, solver=solver)
+    result = ift_map(content, target, 1, settings).matrix
+    mu = torch.tensor(1e9 / 200, dtype=torch.float64).reshape(1, 1, 1)
+    M, S = content.second_moment.double(), target.second_moment.double()
+    before, after = (float(objective(A, M, S, mu)) for A in (torch.eye(64, dtype=torch.float64)[None], result.double()))
+    assert after < 0.1 * before
