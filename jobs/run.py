@@ -18,7 +18,7 @@ from jobs.errors import JobError
 from jobs.flags import Working
 from jobs.signals import StopSignal
 from jobs.storage import Store
-from jobs.work import Work, WorkerConfig
+from jobs.work import BATCH_ON_GPUS, Work, WorkerConfig
 
 
 def run_on_cluster(
@@ -59,7 +59,7 @@ def run_on_cluster(
             working.gpus_per_worker,
             None if working.memory_per_worker is None else int(working.memory_per_worker * 2**30),
         )
-        actors = start_actors(fleet, config, working.batch_size or (8 if fleet.gpus else 1), actor)
+        actors = start_actors(fleet, config, working.batch_size or (BATCH_ON_GPUS if fleet.gpus else 1), actor)
         console.print(
             f"{rows} pairs, {already} of them done; {fleet.workers} workers with "
             f"{fleet.cpus} CPUs{f' and {fleet.gpus:g} GPUs' if fleet.gpus else ''} each",

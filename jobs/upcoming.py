@@ -21,7 +21,7 @@ class Upcoming:
 
     def __init__(self, works: Iterator[Work], ahead: int) -> None:
         self._works, self._ahead = works, ahead
-        self._next: list[Work] = []
+        self._next: list[tuple[Styles, Work]] = []  # with the styles of the first pair
 
     def take(self, known: Styles | None, elsewhere: Collection[Styles]) -> Work | None:
         """A piece for an actor; None once there is no more.
@@ -32,13 +32,13 @@ class Upcoming:
         """
         if self.empty:
             return None
-        begins = [work.pairs[0].styles for work in self._next]
-        mine = (index for index, styles in enumerate(begins) if styles == known)
-        free = (index for index, styles in enumerate(begins) if styles not in elsewhere)
-        return self._next.pop(next(mine, next(free, 0)))
+        mine = (index for index, (styles, _) in enumerate(self._next) if styles == known)
+        free = (index for index, (styles, _) in enumerate(self._next) if styles not in elsewhere)
+        return self._next.pop(next(mine, next(free, 0)))[1]
 
     @property
     def empty(self) -> bool:
         """Whether everything has been taken."""
-        self._next += islice(self._works, self._ahead - len(self._next))
+        fresh = islice(self._works, self._ahead - len(self._next))
+        self._next += ((work.pairs[0].styles, work) for work in fresh)
         return not self._next

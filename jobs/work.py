@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from jobs.plan import PlannedPair, Shard
 
+BATCH_ON_GPUS = 8
+"""Most pictures in a batch on a GPU, where the user does not say; on CPUs they go one by one."""
+
 
 @dataclass(frozen=True)
 class WorkerConfig:

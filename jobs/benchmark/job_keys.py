@@ -23,10 +23,10 @@ from jobs.benchmark.scratch_s3 import scratch_prefix
 from jobs.benchmark.timing import Times, alternate
 from jobs.errors import JobError
 from jobs.storage import open_store
+from jobs.work import BATCH_ON_GPUS
 
 _BARE_PAIRS = 32
 _NAIVE_PAIRS = 24
-_BATCH_ON_GPUS = 8  # as the job has it
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class JobBench:
         bench.begin("the bare loop", share)
         contents, styles = ([load_image(path, self._resolution) for path in paths] for paths in self._pictures)
         known = [model.style(picture) for picture in styles[:_BARE_PAIRS]]
-        batch = _BATCH_ON_GPUS if bench.device.type == "cuda" else 1
+        batch = BATCH_ON_GPUS if bench.device.type == "cuda" else 1
         turns = zip(itertools.cycle(contents), itertools.cycle(known), strict=False)
         works = [list(itertools.islice(turns, batch)) for _ in range(_BARE_PAIRS // batch)]
         loaded = itertools.cycle(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from functools import partial
 
 import torch
 
 from ift import METHODS, Stylizer
-from ift.stopwatch import Stopwatch
 from jobs.benchmark.figure import Grid
 from jobs.benchmark.pictures import painted
-from jobs.benchmark.timing import alternate
+from jobs.benchmark.timing import Stages, alternate
 
 
 def compare_methods(resolution: int, repetitions: int, nst_steps: int) -> Grid:
@@ -26,15 +24,14 @@ def compare_methods(resolution: int, repetitions: int, nst_steps: int) -> Grid:
     model = Stylizer.from_pretrained()
     content = painted("blue_hour", resolution)
     style = model.style(painted("starry", resolution), patches=True)
-    clocks: dict[str, list[Stopwatch]] = {name: [] for name in METHODS if name != "nst"}
+    stages = {name: Stages(model.device) for name in METHODS if name != "nst"}
 
     def stylize(name: str) -> None:
-        clocks[name].append(Stopwatch(model.device))
-        model.stylize(content, style, method=name, stopwatch=clocks[name][-1])
+        model.stylize(content, style, method=name, stopwatch=stages[name].stopwatch())
 
-    times = alternate({name: partial(stylize, name) for name in clocks}, repetitions, model.device)
+    times = alternate({name: partial(stylize, name) for name in stages}, repetitions, model.device)
     whole = {name: each.median for name, each in times.items()}
-    inside = {name: statistics.median(clock.seconds["transform"] for clock in of[1:]) for name, of in clocks.items()}
+    inside = {name: each.medians()["transform"] for name, each in stages.items()}
     if nst_steps:
         started = time.perf_counter()
         model.stylize(content, style, method="nst", nst_steps=nst_steps)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from ift.stopwatch import Stopwatch
 from jobs.benchmark.bench import Bench
 from jobs.benchmark.figure import Grid
 from jobs.benchmark.published import N_UPD
+from jobs.benchmark.timing import Stages
 
 _OPERATORS = 14
 
@@ -28,17 +27,16 @@ def profile_picture(bench: Bench, resolution: int, preset: str) -> list[Grid]:
     Returns:
         Milliseconds and shares by stage, and by operator, of which the smallest are added up.
     """
-    clocks: list[Stopwatch] = []
+    stages = Stages(bench.device)
     content, style = bench.content(resolution), bench.style(resolution)
 
     def picture() -> Tensor:
-        clocks.append(Stopwatch(bench.device))
-        return bench.model.stylize(content, style, preset, n_upd=N_UPD, stopwatch=clocks[-1])
+        return bench.model.stylize(content, style, preset, n_upd=N_UPD, stopwatch=stages.stopwatch())
 
     bench.alternate({"ours": picture})
-    stages = [(name, 1000 * statistics.median(each.seconds[name] for each in clocks[1:])) for name in clocks[0].seconds]
+    times = [(name, 1000 * seconds) for name, seconds in stages.medians().items()]
     what = f"{preset}, {resolution}×{resolution}, {bench.model.dtype}, {torch.get_num_threads()} CPU threads"
-    by_stage = Grid(f"By stage: {what}", ("stage", "ms", "share"), _shared(stages))
+    by_stage = Grid(f"By stage: {what}", ("stage", "ms", "share"), _shared(times))
     return [by_stage, Grid(f"By operator: {what}", ("operator", "ms", "share"), _shared(_operators(bench, picture)))]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from ift.stopwatch import Stopwatch
 from jobs.benchmark.bench import Bench
 from jobs.benchmark.figure import Figure, Grid, Table1Row, Timed, timed
 from jobs.benchmark.published import N_UPD
+from jobs.benchmark.timing import Stages
 
 PAPER_SECONDS = {256: 0.13, 512: 0.31, 768: 0.62, 1024: 0.92}
 """The paper's, on a GPU, by resolution."""
@@ -39,7 +38,7 @@ def table1(bench: Bench, paper: Mapping[int, float] = PAPER_SECONDS) -> Figure:
 
 def _row(bench: Bench, resolution: int, paper: float, part: tuple[int, int]) -> tuple[Table1Row, tuple[Timed, ...]]:
     content, picture = bench.content(resolution), bench.style_picture(resolution)
-    clocks: list[Stopwatch] = []
+    stages = Stages(bench.device)
 
     def with_style() -> Tensor:
         return bench.model.stylize(content, bench.model.style(picture), n_upd=N_UPD, n_iter=1)
@@ -47,8 +46,7 @@ def _row(bench: Bench, resolution: int, paper: float, part: tuple[int, int]) -> 
     style = bench.style(resolution)
 
     def in_stages() -> Tensor:
-        clocks.append(Stopwatch(bench.device))
-        return bench.model.stylize(content, style, n_upd=N_UPD, n_iter=1, stopwatch=clocks[-1])
+        return bench.model.stylize(content, style, n_upd=N_UPD, n_iter=1, stopwatch=stages.stopwatch())
 
     calls = {
         "style known": bench.ours(resolution, n_iter=1),
@@ -56,10 +54,10 @@ def _row(bench: Bench, resolution: int, paper: float, part: tuple[int, int]) -> 
         "style known, in stages": in_stages,
     }
     times = bench.alternate(calls, part=part)
-    stages = {name: statistics.median(clock.seconds[name] for clock in clocks[1:]) for name in STAGES}
-    other = max(0.0, times["style known, in stages"].median - sum(stages.values()))
+    inside = stages.medians()
+    other = max(0.0, times["style known, in stages"].median - sum(inside.values()))
     row = Table1Row(
-        resolution, paper, times["style known"].median, times["style encoded too"].median, other=other, **stages
+        resolution, paper, times["style known"].median, times["style encoded too"].median, other=other, **inside
     )
     return row, timed(times, resolution)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ift.stopwatch import Stopwatch
+
 _LEAST = 2  # rounds, however long they take
 
 
@@ -58,14 +60,30 @@ def alternate(
             break
         for name, call in calls.items():
             begin(name, next(number))
-            _settle(device)
-            started = time.perf_counter()
-            call()
-            _settle(device)
-            seconds[name].append(time.perf_counter() - started)
+            clock = Stopwatch(device)
+            with clock.stage(name):
+                call()
+            seconds[name].append(clock.seconds[name])
     return {name: Times(tuple(each[1:])) for name, each in seconds.items()}
 
 
-def _settle(device: torch.device | str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)
+class Stages:
+    """The stages of a call that `alternate` makes, each time by a stopwatch of its own.
+
+    Args:
+        device: see `Stopwatch`.
+    """
+
+    def __init__(self, device: torch.device | str) -> None:
+        self._device = device
+        self._clocks: list[Stopwatch] = []
+
+    def stopwatch(self) -> Stopwatch:
+        """For the next call."""
+        self._clocks.append(Stopwatch(self._device))
+        return self._clocks[-1]
+
+    def medians(self) -> dict[str, float]:
+        """Seconds of each stage; the first call, which warms up, does not count."""
+        counted = [clock.seconds for clock in self._clocks[1:]]
+        return {name: statistics.median(seconds[name] for seconds in counted) for name in counted[0]}

@@ -7,6 +7,7 @@ import torch
 
 from jobs.benchmark import model_keys
 from jobs.benchmark.bench import Bench
+from jobs.benchmark.deviations import by_deviations, deviations
 from jobs.benchmark.figure import NotMeasurableError
 from jobs.benchmark.job_keys import JobBench
 from jobs.benchmark.keys import KEYS
@@ -51,7 +52,7 @@ def test_the_two_forms_of_the_updates_agree_at_every_level(bench):
 def test_adain_by_deviations_alone_is_the_models_adain(bench):
     model, content, picture = bench.float32, bench.content(SIDE), bench.style_picture(SIDE)
     with torch.inference_mode():
-        (result,) = model_keys.by_deviations(model, content, model_keys.deviations(model, picture))
+        (result,) = by_deviations(model, content, deviations(model, picture))
     expected = model.stylize(content, model.style(picture), method="adain")
     torch.testing.assert_close(result, expected, rtol=0, atol=2e-3)
 
