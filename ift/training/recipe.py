@@ -1,0 +1,142 @@
+"""Recipes of training: stages, each with the blocks it trains, on what, and how fast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ift.training.losses import LossWeights
+
+_LEAST = 0.02
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training that changes nothing but the learning rate.
+
+    Attributes:
+        name: for people.
+        blocks: of the decoder, whose weights are trained; the others stay as they are.
+        levels: (N, chance) of the autoencoders; one is drawn for each step.
+        crop: side of the square pictures, in pixels.
+        batch: pictures a step, of all workers together.
+        learning_rate: the highest.
+        steps: how many; None where `epochs` says.
+        epochs: how many times each photo is seen.
+        gates: whether the skips' gate is drawn at random; it is 0 if not.
+        terms: of the loss, by level; None for eq. 28 alone.
+    """
+
+    name: str
+    blocks: tuple[int, ...]
+    levels: tuple[tuple[int, float], ...]
+    crop: int
+    batch: int
+    learning_rate: float
+    steps: int | None = None
+    epochs: float | None = None
+    gates: bool = True
+    terms: Mapping[int, LossWeights] | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a decoder is trained.
+
+    Attributes:
+        name: by which it is asked for.
+        stages: one after the other.
+        square: photos are resized to a square of this side, as the paper's are; None to keep their shape.
+        shorter: photos are shrunk until their shorter side is this long; None for their own size.
+        betas: of Adam.
+        whitened: Adam steps where the inputs are white (`whitening`).
+        clip: longest gradient; None for any.
+        average: decay of the moving average of the weights, which is the result; None for the last weights.
+        cosine: whether the learning rate falls along a cosine, to a fiftieth; it stays if not.
+        warm_up: steps in which it rises, at the start of each stage.
+        first_block: block 1 is the least-squares solution, where training begins from scratch.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    square: int | None = None
+    shorter: int | None = None
+    betas: tuple[float, float] = (0.9, 0.999)
+    whitened: bool = False
+    clip: float | None = None
+    average: float | None = None
+    cosine: bool = False
+    warm_up: int = 0
+    first_block: bool = False
+
+    def learning_rate(self, stage: Stage, step: int, length: int) -> float:
+        """Of a stage's step, counted from 0, of `length`."""
+        rate = stage.learning_rate * min(1.0, (step + 1) / (self.warm_up + 1))
+        if not self.cosine:
+            return rate
+        return rate * (_LEAST + (1 - _LEAST) * (1 + math.cos(math.pi * step / length)) / 2)
+
+
+PAPER = Recipe(
+    name="paper",
+    stages=tuple(
+        Stage(
+            name=f"decoder_{level}",
+            blocks=(level,),
+            levels=((level, 1.0),),
+            crop=256,
+            batch=8,
+            learning_rate=1e-4,
+            epochs=epochs,
+            gates=False,
+        )
+        for level, epochs in ((1, 3), (2, 3), (3, 5), (4, 5))
+    ),
+    square=512,
+)
+"""Section 2 of the supplement: eq. 28, 512 × 512, crops of 256, batches of 8, Adam at 1e-4. decoder_N there has weights
+of its own; here it is block N before decoder_(N-1), which is trained first and then stays."""
+
+_BLOCK_2 = LossWeights(
+    image=400, image_open=300, coarse=60, colour=500, feature=1, lower_features=0.1, estimates=0.3, moments=2
+)
+_BLOCK_3 = replace(_BLOCK_2, image=150)
+_BLOCK_4 = replace(_BLOCK_2, image=20)
+
+DEFAULT = Recipe(
+    name="default",
+    stages=(
+        Stage("block 2", (2,), ((2, 1.0),), crop=96, batch=12, learning_rate=3e-3, steps=500, terms={2: _BLOCK_2}),
+        Stage("block 3", (3,), ((3, 1.0),), crop=112, batch=8, learning_rate=2e-3, steps=700, terms={3: _BLOCK_3}),
+        Stage("block 4", (4,), ((4, 1.0),), crop=128, batch=8, learning_rate=2e-3, steps=2000, terms={4: _BLOCK_4}),
+    ),
+    shorter=320,
+    betas=(0.9, 0.99),
+    whitened=True,
+    clip=5,
+    average=0.99,
+    cosine=True,
+    warm_up=60,
+    first_block=True,
+)
+"""The project's own. A block is trained once the ones below it are done, which takes a fraction of the time, for what
+the deeper levels ask of it would disturb it; the gate is drawn at random, so that one decoder does both presets."""
+
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, PAPER)}
+
+
+def schedule(recipe: Recipe, photos: int, steps: int | None = None) -> tuple[int, ...]:
+    """How many steps each stage takes, at least one.
+
+    Args:
+        recipe: whose stages they are.
+        photos: how many there are.
+        steps: of all stages together, in the proportions of the recipe; as the recipe says, if not given.
+    """
+    lengths = [stage.steps or math.ceil((stage.epochs or 1) * photos / stage.batch) for stage in recipe.stages]
+    if steps is None:
+        return tuple(lengths)
+    ends = [round(steps * sum(lengths[: number + 1]) / sum(lengths)) for number in range(len(lengths))]
+    shares = [max(1, end - start) for start, end in zip([0, *ends], ends, strict=False)]
+    return (*shares[:-1], max(1, steps - sum(shares[:-1])))
