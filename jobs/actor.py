@@ -24,7 +24,7 @@ IN_FLIGHT = 2
 _AMPLE_BYTES = 3 << 30
 """For one actor: enough for pictures of four megapixels."""
 
-_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
+MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1"}
 """As `ift.allocator.keep_memory`, but from the start: Ray's own threads have their arenas before any Python runs."""
 
 
@@ -142,7 +142,7 @@ def start_actors(
             max_restarts=-1,  # a dead actor comes back; what it was doing is the dispatcher's to decide
             max_task_retries=0,
             max_concurrency=IN_FLIGHT + 2,  # beside the work, `ready` and `pulse`
-            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(fleet.cpus), **_MALLOC}},
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(fleet.cpus), **MALLOC}},
         ).remote(config, f"{os.getpid()}-{index}")
         for index in range(fleet.workers)
     ]

@@ -50,7 +50,7 @@ def run_on_cluster(
     Raises:
         JobError: as `Dispatcher.run`.
     """
-    _connect(working.address)
+    connect(working.address)
     stop = StopSignal()
     try:
         fleet = plan_fleet(
@@ -79,7 +79,7 @@ def run_on_cluster(
         ray.shutdown()
 
 
-def _connect(address: str | None) -> None:
+def connect(address: str | None) -> None:
     """Joins the cluster at `address` or in RAY_ADDRESS, which `ray job submit` sets, or else starts one of its own."""
     quiet: dict[str, Any] = {"log_to_driver": True, "logging_level": "warning"}
     address = address or os.environ.get("RAY_ADDRESS")

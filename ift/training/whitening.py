@@ -106,7 +106,8 @@ def _mean_over_passes(
     counts = dict.fromkeys(convolutions, 0)
 
     def record(name: str, padded: Tensor) -> None:
-        moment = moments[name](padded.detach().float())
+        with torch.autocast(padded.device.type, enabled=False):  # a moment in half precision would be of no use
+            moment = moments[name](padded.detach().float())
         sums[name] = sums[name] + moment if name in sums else moment
         counts[name] += 1
 

@@ -29,9 +29,9 @@ def photos():
 networks = cache(load_networks)
 
 
-def begin(recipe=SMALL, steps=9, **arguments):
+def begin(recipe=SMALL, steps=9, dtype=torch.float32):
     lengths = schedule(recipe, PHOTOS, steps)
-    return Training(*copy.deepcopy(networks()), recipe, lengths, dtype=torch.float32, **arguments)
+    return Training(*copy.deepcopy(networks()), recipe, lengths, dtype=dtype)
 
 
 def pictures(photos, crops, side):
@@ -126,6 +126,20 @@ def test_a_loss_that_is_not_a_number_changes_nothing(photos):
         training.advance(torch.full((4, 3, 32, 32), float("nan")), draw(1, 1, first, stage, PHOTOS))
     after = training.state()
     assert all(torch.equal(after[key], value) for key, value in before.items())
+
+
+def test_half_precision_networks_are_measured_and_trained_in_full(photos):
+    training = begin(dtype=torch.bfloat16)
+    in_full = begin()
+    for one in (training, in_full):
+        go_on(one, photos, 2)
+    whitening = {key: value for key, value in training.state().items() if key.startswith("whitening.")}
+    assert whitening
+    for key, value in in_full.state().items():
+        if key.startswith("whitening."):
+            assert whitening[key].dtype == torch.float32
+            assert (whitening[key] - value).norm() / value.norm() < 0.02
+    assert {value.dtype for key, value in training.state().items() if key.startswith("decoder.")} == {torch.float32}
 
 
 def test_a_checkpoint_of_something_else_is_refused(photos):
