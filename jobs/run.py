@@ -79,9 +79,17 @@ def run_on_cluster(
         ray.shutdown()
 
 
-def connect(address: str | None) -> None:
-    """Joins the cluster at `address` or in RAY_ADDRESS, which `ray job submit` sets, or else starts one of its own."""
-    quiet: dict[str, Any] = {"log_to_driver": True, "logging_level": "warning"}
+def connect(address: str | None, **settings: Any) -> None:
+    """Joins the cluster at `address` or in RAY_ADDRESS, which `ray job submit` sets, or else starts one of its own.
+
+    Args:
+        address: of the cluster, if the user gave one.
+        settings: more for `ray.init`.
+
+    Raises:
+        JobError: nothing answers there.
+    """
+    quiet: dict[str, Any] = {"log_to_driver": True, "logging_level": "warning", **settings}
     address = address or os.environ.get("RAY_ADDRESS")
     if address is None:
         ray.init("local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
