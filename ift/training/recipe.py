@@ -101,15 +101,15 @@ of its own; here it is block N before decoder_(N-1), which is trained first and 
 _BLOCK_2 = LossWeights(
     image=400, image_open=300, coarse=60, colour=500, feature=1, lower_features=0.1, estimates=0.3, moments=2
 )
-_BLOCK_3 = replace(_BLOCK_2, image=150)
-_BLOCK_4 = replace(_BLOCK_2, image=20)
+_BLOCK_3 = replace(_BLOCK_2, image=150, colour=2000, estimates=0.1, moments=20)
+_BLOCK_4 = replace(_BLOCK_2, image=30, image_open=600, colour=600, moments=5)
 
 DEFAULT = Recipe(
     name="default",
     stages=(
         Stage("block 2", (2,), ((2, 1.0),), crop=96, batch=12, learning_rate=3e-3, steps=500, terms={2: _BLOCK_2}),
-        Stage("block 3", (3,), ((3, 1.0),), crop=112, batch=8, learning_rate=2e-3, steps=700, terms={3: _BLOCK_3}),
-        Stage("block 4", (4,), ((4, 1.0),), crop=128, batch=8, learning_rate=2e-3, steps=2000, terms={4: _BLOCK_4}),
+        Stage("block 3", (3,), ((3, 1.0),), crop=112, batch=8, learning_rate=1.5e-3, steps=1000, terms={3: _BLOCK_3}),
+        Stage("block 4", (4,), ((4, 1.0),), crop=128, batch=8, learning_rate=6e-4, steps=3000, terms={4: _BLOCK_4}),
     ),
     shorter=320,
     betas=(0.9, 0.99),

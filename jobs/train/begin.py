@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -25,6 +26,9 @@ from jobs.train.photos import Photos
 from jobs.train.task import PRETRAINED, SCRATCH, Task
 
 _PHOTOS_FOR_STATISTICS = 200
+_PHOTOS_FOR_FIRST_BLOCK = 24
+"""Millions of pixels for 577 unknowns; its normal equations cost more than the encoder."""
+
 _PHOTOS_FOR_SCALES = 8
 _MULTIPLE = 8  # the deepest features are 8 times smaller
 
@@ -52,8 +56,7 @@ def _from_file(task: Task) -> tuple[Encoder, Decoder, dict[str, Tensor]]:
 
 def _from_scratch(task: Task, photos: Photos) -> tuple[Encoder, Decoder, dict[str, Tensor]]:
     vgg19 = load_vgg19(task.vgg19)
-    numbers = _spread(len(photos.names), _PHOTOS_FOR_STATISTICS)
-    scales = mean_activations(vgg19, (_whole(photos, number) for number in numbers))
+    scales = mean_activations(vgg19, _wholes(photos, _PHOTOS_FOR_STATISTICS))
     encoder, decoder = Encoder(), Decoder()
     encoder.load(vgg19, scales)
     encoder.requires_grad_(False)
@@ -62,7 +65,7 @@ def _from_scratch(task: Task, photos: Photos) -> tuple[Encoder, Decoder, dict[st
     images = torch.stack([photos.crop(crop, side) for crop in middles]).float() / 255
     initialise(decoder, encoder, images, torch.Generator().manual_seed(task.seed))
     if task.recipe.first_block:
-        weight, bias = solve_first_block(encoder, (_whole(photos, number) for number in numbers))
+        weight, bias = solve_first_block(encoder, _wholes(photos, _PHOTOS_FOR_FIRST_BLOCK))
         decoder.block1.conv.load_state_dict({"weight": weight, "bias": bias})
     return encoder, decoder, scales
 
@@ -73,8 +76,9 @@ def _spread(count: int, most: int) -> list[int]:
     return [number * count // most for number in range(most)]
 
 
-def _whole(photos: Photos, number: int) -> Tensor:
+def _wholes(photos: Photos, most: int) -> Iterator[Tensor]:
     """(3, H, W) in [0, 1], cut to multiples of 8."""
-    photo = photos.photo(number, 2 * _MULTIPLE)
-    height, width = (side // _MULTIPLE * _MULTIPLE for side in photo.shape[1:])
-    return photo[:, :height, :width].float() / 255
+    for number in _spread(len(photos.names), most):
+        photo = photos.photo(number, 2 * _MULTIPLE)
+        height, width = (side // _MULTIPLE * _MULTIPLE for side in photo.shape[1:])
+        yield photo[:, :height, :width].float() / 255

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jobs.errors import JobError
 
 ATTEMPTS = 3
 """How often the workers are started without any new checkpoint before it is given up."""
+
+LEASH = 60.0
+"""Seconds without the driver after which the workers stop: where nobody buries dead processes, Ray does not see that
+the driver's cluster has died, and they would go on for ever."""
 
 _MEMORY = 0.95  # of the loss that is shown: that of one step depends on the level that was drawn
 
@@ -33,9 +38,15 @@ class Progress:
 
 
 class Board:
-    """To be an actor. Its methods are called by the first worker, unless they say otherwise."""
+    """To be an actor. Its methods are called by the first worker, unless they say otherwise.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._heard = clock()
         self._step, self._loss = 0, None  # type: tuple[int, float | None]
         self._notes: list[str] = []
         self._unreadable: dict[str, str] = {}
@@ -68,7 +79,9 @@ class Board:
         """So many steps are done, the last with that loss; returns whether to stop."""
         self._step = step
         self._loss = loss if self._loss is None else _MEMORY * self._loss + (1 - _MEMORY) * loss
-        return self._stop
+        if self._clock() - self._heard > LEASH:
+            self.fail(JobError(f"the workers had not heard of the driver for {LEASH:.0f} s: --resume goes on"))
+        return self._stop or self._failure is not None
 
     def saved(self, step: int) -> None:
         """There is a checkpoint."""
@@ -107,6 +120,7 @@ class Board:
 
     def progress(self) -> Progress:
         """How it goes. Called by the driver, which is given each note once."""
+        self._heard = self._clock()
         notes, self._notes = tuple(self._notes), []
         return Progress(self._step, self._loss, notes, self._failure, self._finished)
 

@@ -87,7 +87,7 @@ def latest_checkpoint(store: Store, warn: Callable[[str], object] = lambda text:
         try:
             return read_checkpoint(store, step)
         except NotFoundInStoreError:
-            continue  # removed since, for there is a newer one
+            return latest_checkpoint(store, warn)  # for there is a newer one by now
         except JobError as error:
             damage = error
             warn(f"{error}; going on from the one before")

@@ -29,7 +29,7 @@ from jobs.storage import open_store
 from jobs.train.begin import begin
 from jobs.train.checkpoints import Checkpoint, latest_checkpoint, read_checkpoint, write_checkpoint
 from jobs.train.record import Recorder
-from jobs.train.task import Task
+from jobs.train.task import SCRATCH, Task
 
 _READERS = 4
 """Threads that read photos."""
@@ -101,6 +101,8 @@ class _Worker:
             return read_checkpoint(self.store, self._shared(lambda: 0))
         checkpoint = latest_checkpoint(self.store, lambda text: ray.get(self.board.note.remote(text)))
         if checkpoint is None:
+            if self.task.start == SCRATCH:
+                ray.get(self.board.note.remote("computing the encoder's normalisation and the first weights"))
             checkpoint = begin(self.task, self.photos)
             write_checkpoint(self.store, checkpoint)
         ray.get(self.board.begin.remote(checkpoint.step, checkpoint.unreadable))

@@ -31,7 +31,14 @@ def checkpoint(step):
         "step": torch.tensor(step),
         "optimiser.k": torch.randn(5, dtype=torch.float64, generator=generator),
     }
-    return Checkpoint(step, state, {"block1_conv1.scale": torch.rand(64)}, history, 1.5, {"a b.jpg": "is »empty«"})
+    return Checkpoint(
+        step,
+        state,
+        {"block1_conv1.scale": torch.rand(64, generator=generator)},
+        history,
+        1.5,
+        {"a b.jpg": "is »empty«"},
+    )
 
 
 def assert_same(a, b):
