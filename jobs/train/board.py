@@ -28,6 +28,7 @@ class Progress:
         notes: what has been said since the driver last asked.
         failure: what nobody but the user can mend; None if there is nothing.
         finished: whether the result is written.
+        rests: whether the workers have stopped before that, as they were told.
     """
 
     step: int
@@ -35,6 +36,7 @@ class Progress:
     notes: tuple[str, ...]
     failure: Exception | None
     finished: bool
+    rests: bool
 
 
 class Board:
@@ -53,7 +55,7 @@ class Board:
         self._failure: Exception | None = None
         self._setback: str | None = None
         self._attempts, self._saved = 0, -1
-        self._stop = self._finished = False
+        self._stop = self._finished = self._rests = False
 
     def attempt(self) -> bool:
         """The workers have been started, perhaps not for the first time; whether they are to work."""
@@ -114,6 +116,10 @@ class Board:
         """The result is written."""
         self._finished = True
 
+    def rest(self) -> None:
+        """The workers have stopped, and all that they did is saved."""
+        self._rests = True
+
     def stop(self) -> None:
         """To stop after the step that is under way. Called by the driver."""
         self._stop = True
@@ -122,7 +128,7 @@ class Board:
         """How it goes. Called by the driver, which is given each note once."""
         self._heard = self._clock()
         notes, self._notes = tuple(self._notes), []
-        return Progress(self._step, self._loss, notes, self._failure, self._finished)
+        return Progress(self._step, self._loss, notes, self._failure, self._finished, self._rests)
 
     @property
     def _why(self) -> str:

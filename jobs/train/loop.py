@@ -156,9 +156,12 @@ class _Worker:
         step, task = training.step, self.task
         done = step == training.total
         stop = self._shared(lambda: recorder is not None and recorder.tell(training, stage, drawn, terms)) and not done
-        if recorder:
-            if stop or done or training.stage[0] != first or step % task.checkpoint_every == 0:
+        if recorder and stop:
+            recorder.rest(training)
+        elif recorder:
+            if done or training.stage[0] != first or step % task.checkpoint_every == 0:
                 recorder.save(training)
+                recorder.draw(training)
             if task.sample_every and (done or step % task.sample_every == 0):
                 recorder.sample(training, self.photos)
         return bool(stop)

@@ -59,7 +59,7 @@ class Recorder:
         return stop
 
     def save(self, training: Training) -> None:
-        """Writes a checkpoint, and the loss curves so far."""
+        """Writes a checkpoint."""
         unreadable = ray.get(self._board.unreadable.remote())
         scales = self._begun.scales
         write_checkpoint(
@@ -67,11 +67,19 @@ class Recorder:
             Checkpoint(training.step, training.state(), scales, self._history, self._seconds(), unreadable),
         )
         ray.get(self._board.saved.remote(training.step))
+
+    def draw(self, training: Training) -> None:
+        """Writes the loss curves so far, if it is not too soon."""
         if training.step == training.total or time.perf_counter() - self._drawn > _CURVES_SHARE * self._drawing:
             began = time.perf_counter()
             write_curves(self._history, self._store)
             self._drawn = time.perf_counter()
             self._drawing = self._drawn - began
+
+    def rest(self, training: Training) -> None:
+        """Writes a checkpoint, and tells the driver that it may go."""
+        self.save(training)
+        ray.get(self._board.rest.remote())
 
     def sample(self, training: Training, photos: Photos) -> None:
         """Writes what the decoder makes of a few photos, always the same."""

@@ -168,9 +168,10 @@ def _watch(fit: _Fit, board: Any, steps: int, stop: StopSignal) -> int | None:
             bar.show(progress)
             if progress.failure is not None:
                 raise progress.failure
+            # Ray Train's own end takes a while, and there is nothing to wait for.
             if progress.finished:
                 return None
-            if ended:
+            if progress.rests or ended:
                 break
             if stop() and not told:
                 told = True
