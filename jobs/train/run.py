@@ -30,6 +30,7 @@ from jobs.train.task import Task
 _ray_train: Any = ray.train  # its types are those of the first version of its API
 
 _TICK_S = 0.5
+_LEAVE_S = 60.0
 _START_FAILURES = 10
 """How often the workers may fail to start, a minute each, before Ray gives up."""
 
@@ -168,10 +169,11 @@ def _watch(fit: _Fit, board: Any, steps: int, stop: StopSignal) -> int | None:
             bar.show(progress)
             if progress.failure is not None:
                 raise progress.failure
-            # Ray Train's own end takes a while, and there is nothing to wait for.
-            if progress.finished:
-                return None
-            if progress.rests or ended:
+            if progress.finished or progress.rests:
+                # Ray Train's own end takes a while; to shut Ray down in the middle of it can end the process.
+                fit.join(_LEAVE_S)
+                return None if progress.finished else stop.exit_code
+            if ended:
                 break
             if stop() and not told:
                 told = True

@@ -30,10 +30,10 @@ from tests.jobs.pairs import picture
 
 pytestmark = pytest.mark.slow
 
-STEPS, EVERY, CROP, BATCH = 40, 5, 32, 4
+STEPS, EVERY, CROP, BATCH = 60, 5, 48, 4
 SMALL = [
     "--crop", CROP, "--batch", BATCH, "--steps", STEPS, "--precision", "float32", "--checkpoint-every", EVERY,
-    "--sample-every", 30,
+    "--sample-every", 50,
 ]  # fmt: skip
 
 
@@ -176,14 +176,14 @@ def test_two_workers_killed_stopped_and_resumed_as_one_end_like_one_left_alone(p
 
 def check_output(output, photos):
     names = {
-        "training.json", "weights.safetensors", "MODEL_CARD.md", "loss.csv", "loss.png", "samples/step-00000030.png",
-        "samples/step-00000040.png", "checkpoints/step-00000035.safetensors", "checkpoints/step-00000040.safetensors",
+        "training.json", "weights.safetensors", "MODEL_CARD.md", "loss.csv", "loss.png", "samples/step-00000050.png",
+        "samples/step-00000060.png", "checkpoints/step-00000055.safetensors", "checkpoints/step-00000060.safetensors",
     }  # fmt: skip
     assert set(output.list("")) == names
     assert latest_checkpoint(output).unreadable.keys() == {"corrupt.jpg"}
     card = output.read("MODEL_CARD.md").decode()
     assert f"10 in `{photos}`" in card and "1 of them could not be used" in card and f"{STEPS} steps" in card
-    for name in ("loss.png", "samples/step-00000040.png"):
+    for name in ("loss.png", "samples/step-00000060.png"):
         with Image.open(io.BytesIO(output.read(name))) as image:
             assert image.format == "PNG"
 
