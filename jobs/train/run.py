@@ -30,7 +30,7 @@ from jobs.train.task import Task
 _ray_train: Any = ray.train  # its types are those of the first version of its API
 
 _TICK_S = 0.5
-_LEAVE_S = 60.0
+_LEAVE_S = 180.0
 _START_FAILURES = 10
 """How often the workers may fail to start, a minute each, before Ray gives up."""
 
