@@ -14,10 +14,12 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation has failed; PyTorch has no type of its own for that on CPUs."""
+    """Whether an allocation has failed, or caused the error; PyTorch has no type of its own for that on CPUs."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 
 
 def keep_memory() -> bool:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ift.allocator import is_out_of_memory
+from ift.errors import ImageError
 
 PROGRAM = """
 import torch
@@ -43,3 +44,10 @@ def test_other_errors_are_not_taken_for_it(error):
 
 def test_a_gpu_without_memory_counts():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+
+
+def test_what_an_allocation_has_caused_counts():
+    error = ImageError("huge.png needs more memory than there is")
+    assert not is_out_of_memory(error)
+    error.__cause__ = MemoryError()
+    assert is_out_of_memory(error)
