@@ -5,14 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_MULTIPLE = 8
+MULTIPLE = 8
+"""The features at relu4_1 are so many times smaller than the picture."""
+
 _LEAST = 16
 
 
 def pad_to_multiple(images: Tensor) -> Tensor:
     """(B, C, H, W) of any size from 1×1 up, extended by reflection at the right and bottom to multiples of 8."""
     height, width = images.shape[-2:]
-    target = tuple(max(_LEAST, -(-side // _MULTIPLE) * _MULTIPLE) for side in (height, width))
+    target = tuple(max(_LEAST, -(-side // MULTIPLE) * MULTIPLE) for side in (height, width))
     if target == (height, width):
         return images
     rows, columns = (_reflected(side, to, images.device) for side, to in zip((height, width), target, strict=True))
@@ -22,6 +24,12 @@ def pad_to_multiple(images: Tensor) -> Tensor:
 def crop(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Undoes `pad_to_multiple`: the first H rows and W columns."""
     return images[..., : size[0], : size[1]]
+
+
+def cut_to_multiple(images: Tensor) -> Tensor:
+    """(…, H, W) without what exceeds multiples of 8 at the right and the bottom; the other way than padding."""
+    height, width = images.shape[-2:]
+    return crop(images, (height // MULTIPLE * MULTIPLE, width // MULTIPLE * MULTIPLE))
 
 
 def _reflected(side: int, to: int, device: torch.device) -> Tensor:

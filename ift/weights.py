@@ -41,7 +41,7 @@ def load_networks(path: str | Path | None = None, vgg19: str | Path | None = Non
         encoder, decoder = Encoder(), Decoder()
     encoder, decoder = encoder.to_empty(device="cpu"), decoder.to_empty(device="cpu")
     scales = {name: _scale(state, name, path) for name in CONVOLUTIONS}
-    blocks = {key.removeprefix("decoder."): value for key, value in state.items() if key.startswith("decoder.")}
+    blocks = below(state, "decoder.")
     for key, value in blocks.items():
         if value.is_complex() or not bool(value.float().isfinite().all()):
             raise WeightsError(f"{path}: decoder.{key} holds complex, NaN or infinite numbers; it is damaged")
@@ -51,6 +51,11 @@ def load_networks(path: str | Path | None = None, vgg19: str | Path | None = Non
         raise WeightsError(f"{path}: does not fit the decoder: {str(error).splitlines()[-1].strip()}") from error
     encoder.load(load_vgg19(vgg19), scales)
     return encoder.requires_grad_(False).eval(), decoder.requires_grad_(False).eval()
+
+
+def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
 def _scale(state: Mapping[str, Tensor], name: str, path: Path) -> Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from ift.training.losses import LossWeights
 
@@ -140,3 +141,15 @@ def schedule(recipe: Recipe, photos: int, steps: int | None = None) -> tuple[int
     ends = [round(steps * sum(lengths[: number + 1]) / sum(lengths)) for number in range(len(lengths))]
     shares = [max(1, end - start) for start, end in zip([0, *ends], ends, strict=False)]
     return (*shares[:-1], max(1, steps - sum(shares[:-1])))
+
+
+def stage_at(lengths: Sequence[int], step: int) -> tuple[int, int]:
+    """The stage that a step belongs to: the step at which it begins, and its number; the last one when all is done.
+
+    Args:
+        lengths: of the stages, as `schedule` gives them.
+        step: counted over all stages, from 0.
+    """
+    ends = list(accumulate(lengths))
+    number = next((number for number, end in enumerate(ends) if step < end), len(ends) - 1)
+    return ends[number] - lengths[number], number

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +16,13 @@ from ift.stylizer import fastest_dtype
 from ift.training.autoencoder import Encoding, Reconstruct, Reconstruction, encode
 from ift.training.draws import Draw
 from ift.training.losses import autoencoder_loss, loss_terms
-from ift.training.recipe import Recipe, Stage
+from ift.training.recipe import Recipe, Stage, stage_at
 from ift.training.whitening import InputWhitening, WhitenedAdam, whiten_inputs
+from ift.weights import below
 
 Wrap = Callable[[nn.Module], nn.Module]
+
+_WHITENING = ("channels", "taps")
 
 
 class Training:
@@ -122,8 +124,7 @@ class Training:
             raise DivergenceError(f"the loss is {loss.item()} at step {self.step}: try a lower learning rate")
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        trained = [parameter for parameter in self._decoder.parameters() if parameter.requires_grad]
-        norm = nn.utils.clip_grad_norm_(trained, self.recipe.clip or float("inf"))
+        norm = nn.utils.clip_grad_norm_(self._trained().values(), self.recipe.clip or float("inf"))
         rate = self.recipe.learning_rate(self._stage, self.step - self._first, self._length)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
@@ -147,7 +148,7 @@ class Training:
         for name, whitening in self._whitening.items():
             state |= {f"whitening.{name}.channels": whitening.channels, f"whitening.{name}.taps": whitening.taps}
         if self._optimiser is not None:
-            names = [name for name, parameter in self._decoder.named_parameters() if parameter.requires_grad]
+            names = list(self._trained())
             for number, values in self._optimiser.state_dict()["state"].items():
                 state |= {f"optimiser.{names[number]}.{key}": value for key, value in values.items()}
         return {key: value.detach().cpu().contiguous() for key, value in state.items()}
@@ -159,23 +160,22 @@ class Training:
             WeightsError: it is of another training.
         """
         try:
-            self._decoder.load_state_dict(_below(state, "decoder."))
-            self.averaged.load_state_dict(_below(state, "averaged."))
+            self._decoder.load_state_dict(below(state, "decoder."))
+            self.averaged.load_state_dict(below(state, "averaged."))
             self.step = int(state["step"])
             self._enter_stage(keep=True)
-            saved = _below(state, "optimiser.")
+            saved = below(state, "optimiser.")
             if not saved and not any(key.startswith("whitening.") for key in state):
                 return
             whitening = {
-                name: InputWhitening(*(state[f"whitening.{name}.{part}"].to(self.device) for part in _PARTS))
+                name: InputWhitening(*(state[f"whitening.{name}.{part}"].to(self.device) for part in _WHITENING))
                 for name in self._convolutions()
                 if self.recipe.whitened
             }
             self._optimise(whitening)
             assert self._optimiser is not None
             fresh = self._optimiser.state_dict()
-            names = [name for name, parameter in self._decoder.named_parameters() if parameter.requires_grad]
-            moments = {number: _below(saved, f"{name}.") for number, name in enumerate(names)}
+            moments = {number: below(saved, f"{name}.") for number, name in enumerate(self._trained())}
             fresh["state"] = {number: dict(values) for number, values in moments.items() if values}
             self._optimiser.load_state_dict(fresh)
         except (KeyError, RuntimeError, ValueError) as error:
@@ -183,10 +183,8 @@ class Training:
 
     def _enter_stage(self, keep: bool = False) -> None:
         """Finds the stage of `step` and what it trains; it begins with the average of the one before, unless `keep`."""
-        ends = list(accumulate(self.lengths))
-        number = next((number for number, end in enumerate(ends) if self.step < end), len(ends) - 1)
+        self._first, number = stage_at(self.lengths, self.step)
         self._stage, self._length = self.recipe.stages[number], self.lengths[number]
-        self._first = ends[number] - self._length
         if not keep:
             self._decoder.load_state_dict(self.averaged.state_dict())
         for level in range(1, 5):
@@ -199,9 +197,14 @@ class Training:
 
     def _optimise(self, whitening: dict[str, InputWhitening]) -> None:
         self._whitening = whitening
-        parameters = [parameter for parameter in self._decoder.parameters() if parameter.requires_grad]
         by_parameter = {self._convolutions()[name].weight: k for name, k in whitening.items()}
-        self._optimiser = WhitenedAdam(parameters, self._stage.learning_rate, self.recipe.betas, by_parameter)
+        self._optimiser = WhitenedAdam(
+            self._trained().values(), self._stage.learning_rate, self.recipe.betas, by_parameter
+        )
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        """The weights that the stage trains, by name, in the optimiser's order."""
+        return {name: value for name, value in self._decoder.named_parameters() if value.requires_grad}
 
     def _convolutions(self) -> dict[str, ReflectConv]:
         """Those that the stage trains, by name."""
@@ -232,10 +235,3 @@ class Training:
 
     def _precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
-
-
-_PARTS = ("channels", "taps")
-
-
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.benchmark.figure import Table1Row
 from jobs.benchmark.keys import Key
+from jobs.plot_style import INK, PLOT_STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
 
 _STAGES = {"encoder": "#33608c", "transform": "#e08e45", "decoder": "#74a57f", "other": "#b8b5ad"}
-_OURS, _PAPER, _MISSED, _INK = "#33608c", "#c9c5bb", "#b5473c", "#33322e"
+_OURS, _PAPER, _MISSED = "#33608c", "#c9c5bb", "#b5473c"
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-_STYLE: Any = {
-    "font.size": 10, "axes.titlesize": 12, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": _INK, "text.color": _INK,
-    "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "axes.titlepad": 12,
-}  # fmt: skip
 
 
 def plot(values: Mapping[Key, float], rows: Sequence[Table1Row], subtitle: str, path: Path) -> None:
@@ -35,7 +31,7 @@ def plot(values: Mapping[Key, float], rows: Sequence[Table1Row], subtitle: str, 
     import matplotlib as mpl  # takes half a second to import
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(PLOT_STYLE):
         below = 1.6 + 0.34 * max(len(values), 1)
         figure = Figure(figsize=(12 if rows else 9, below + (5 if rows else 0)), layout="constrained")
         lowest: FigureBase = figure
@@ -74,7 +70,7 @@ def _shares(axes: Axes, rows: Sequence[Table1Row]) -> None:
         shares = [100 * getattr(row, stage) / total for row, total in zip(rows, totals, strict=True)]
         drawn = axes.barh(range(len(rows)), shares, 0.62, ends, label=stage, color=colour)
         words = [f"{share:.0f} %" if share >= 4 else "" for share in shares]
-        axes.bar_label(drawn, words, label_type="center", fontsize=9, color="white" if stage != "other" else _INK)
+        axes.bar_label(drawn, words, label_type="center", fontsize=9, color="white" if stage != "other" else INK)
         ends = [end + share for end, share in zip(ends, shares, strict=True)]
     axes.set_yticks(range(len(rows)), [f"{row.resolution}²" for row in rows])
     axes.invert_yaxis()
@@ -102,7 +98,7 @@ def _margins(axes: Axes, values: Mapping[Key, float]) -> None:
         axes.annotate(
             words, (max(margins[place], 1), place), (8, 0), textcoords="offset points", va="center", fontsize=9
         )
-    axes.axvline(1, color=_INK, linewidth=1)
+    axes.axvline(1, color=INK, linewidth=1)
     axes.set_xscale("log")
     least, most = min([0.5, *margins]), max([2.0, *margins])
     ticks = [tick for tick in _TICKS if least <= tick <= most]

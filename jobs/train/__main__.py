@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 
-STARTS = ("pretrained", "scratch")
-"""What --start names beside files."""
-
 app.command()(evaluate)
 
 
@@ -70,7 +67,7 @@ def main(
         _require_extra()
         from jobs.train.photos import list_photos
         from jobs.train.run import Resources, check_shares, run_training
-        from jobs.train.task import Task, claim, describe_result
+        from jobs.train.task import PRETRAINED, SCRATCH, Task, claim, describe_result
 
         chosen = _recipe(recipe, batch, crop)
         if workers is not None:
@@ -84,7 +81,7 @@ def main(
             recipe=chosen,
             lengths=_lengths(chosen, len(names), steps),
             seed=seed,
-            start=start if start in STARTS else _absolute(start),
+            start=start if start in (PRETRAINED, SCRATCH) else _absolute(start),
             vgg19=_absolute(vgg19) if vgg19 is not None else None,
             precision=_precision(precision),
             checkpoint_every=checkpoint_every,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ift.decoder import Decoder
 from ift.encoder import Encoder
+from ift.padding import MULTIPLE, cut_to_multiple
 from ift.training.draws import Crop
 from ift.training.first_block import solve_first_block
 from ift.training.initialise import initialise
@@ -30,7 +31,6 @@ _PHOTOS_FOR_FIRST_BLOCK = 24
 """Millions of pixels for 577 unknowns; its normal equations cost more than the encoder."""
 
 _PHOTOS_FOR_SCALES = 8
-_MULTIPLE = 8  # the deepest features are 8 times smaller
 
 
 def begin(task: Task, photos: Photos) -> Checkpoint:
@@ -60,7 +60,7 @@ def _from_scratch(task: Task, photos: Photos) -> tuple[Encoder, Decoder, dict[st
     encoder, decoder = Encoder(), Decoder()
     encoder.load(vgg19, scales)
     encoder.requires_grad_(False)
-    side = max(2, task.recipe.stages[-1].crop // _MULTIPLE) * _MULTIPLE
+    side = max(2, task.recipe.stages[-1].crop // MULTIPLE) * MULTIPLE
     middles = (Crop(number, 0.5, 0.5, False) for number in _spread(len(photos.names), _PHOTOS_FOR_SCALES))
     images = torch.stack([photos.crop(crop, side) for crop in middles]).float() / 255
     initialise(decoder, encoder, images, torch.Generator().manual_seed(task.seed))
@@ -79,6 +79,4 @@ def _spread(count: int, most: int) -> list[int]:
 def _wholes(photos: Photos, most: int) -> Iterator[Tensor]:
     """(3, H, W) in [0, 1], cut to multiples of 8."""
     for number in _spread(len(photos.names), most):
-        photo = photos.photo(number, 2 * _MULTIPLE)
-        height, width = (side // _MULTIPLE * _MULTIPLE for side in photo.shape[1:])
-        yield photo[:, :height, :width].float() / 255
+        yield cut_to_multiple(photos.photo(number, 2 * MULTIPLE)).float() / 255

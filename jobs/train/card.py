@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ift.training.quality import RECONSTRUCTIONS
 from ift.training.recipe import Recipe, Stage
 
-_NAMES = ("decoder_1", "decoder_2", "decoder_3", "decoder_4", "gate_1")
 _ROWS = (
     ("psnr", "PSNR, dB", 1, 2),
     ("sharpness", "sharpness, of the photo's", 1, 3),
@@ -209,11 +209,12 @@ def _figures(facts: Facts) -> list[str]:
     skipped = f" ({figures['skipped']} more could not be used)" if figures.get("skipped") else ""
     where = f"`{facts.evaluated_on}`" if facts.evaluated_on else "a place not recorded"
     rows = [
-        (title, *(_number(figures[key][name], scale, digits) for name in _NAMES)) for key, title, scale, digits in _ROWS
+        (title, *(_number(figures[key][name], scale, digits) for name in RECONSTRUCTIONS))
+        for key, title, scale, digits in _ROWS
     ]
     return [
         _MEASURED.format(images=figures["images"], where=where, skipped=skipped, size=size),
-        _table(("", *_NAMES), rows),
+        _table(("", *RECONSTRUCTIONS), rows),
     ]
 
 

@@ -7,7 +7,6 @@ import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 import torch
@@ -15,9 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ift.weights import below
 from jobs.errors import JobError, NotFoundInStoreError
 from jobs.parquet import from_parquet, to_parquet
 from jobs.storage import Store
+from jobs.train.curves import Row
 
 FOLDER = "checkpoints/"
 KEPT = 2
@@ -25,9 +26,6 @@ KEPT = 2
 
 _KEY = re.compile(re.escape(FOLDER) + r"step-(\d{8,})\.safetensors")
 _STATE, _SCALE, _HISTORY = "state.", "encoder.", "history"
-
-Row = Mapping[str, Any]
-"""What is recorded of a step: step, stage, level, gate, and the terms of the loss."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +129,8 @@ def _from_bytes(data: bytes, name: str) -> Checkpoint:
         history = from_parquet(pa.py_buffer(tensors.pop(_HISTORY).numpy().tobytes()))
         return Checkpoint(
             known["step"],
-            _below(tensors, _STATE),
-            _below(tensors, _SCALE),
+            below(tensors, _STATE),
+            below(tensors, _SCALE),
             [{key: value for key, value in row.items() if value is not None} for row in history.to_pylist()],
             known["seconds"],
             known["unreadable"],
@@ -146,7 +144,3 @@ def _metadata(data: bytes) -> dict[str, str]:
     (length,) = struct.unpack_from("<Q", data)
     known: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
     return known
-
-
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

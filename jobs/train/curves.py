@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jobs.plot_style import INK, PLOT_STYLE
 from jobs.storage import Store
 
 if TYPE_CHECKING:
@@ -25,12 +26,8 @@ CSV_KEY, PNG_KEY = "loss.csv", "loss.png"
 _FIRST, _LAST = ("step", "stage", "level", "gate", "loss"), ("learning_rate", "gradient_norm")
 _WORDS = {"loss": "loss, all terms", "learning_rate": "learning rate", "gradient_norm": "length of the gradient"}
 _COLOURS = {1: "#b5473c", 2: "#74a57f", 3: "#e08e45", 4: "#33608c"}
-_INK, _FAINT = "#33322e", "#b8b5ad"
-_STYLE: Any = {
-    "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": _INK, "text.color": _INK,
-    "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "axes.titlepad": 10,
-}  # fmt: skip
+_FAINT = "#b8b5ad"
+_STYLE = {**PLOT_STYLE, "axes.titlesize": 11, "axes.titlepad": 10}  # the panels are smaller
 _ACROSS = 3
 _WINDOW = 25
 """A curve is as smooth as the mean over this share of its steps, a twenty-fifth."""
@@ -97,7 +94,7 @@ def _panel(axes: Axes, rows: Sequence[Row], name: str) -> None:
             steps, values = _values([row for row in members if level in {None, row["level"]}], name)
             if not len(steps):
                 continue
-            colour = _COLOURS.get(level, _INK) if level is not None else _INK
+            colour = _COLOURS.get(level, INK) if level is not None else INK
             if by_level:
                 every = -(-len(steps) // _MOST_DOTS)
                 axes.plot(steps[::every], values[::every], ".", color=colour, alpha=0.3, markersize=3, mew=0)
@@ -180,7 +177,7 @@ def _legend(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
     from matplotlib.lines import Line2D
 
     levels = sorted({row["level"] for row in rows})
-    lines = [Line2D([], [], color=_COLOURS.get(level, _INK), linewidth=2) for level in levels]
+    lines = [Line2D([], [], color=_COLOURS.get(level, INK), linewidth=2) for level in levels]
     names = [f"decoder_{level}" for level in levels]
     axes.legend(lines, names, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(levels), borderpad=0)
     figure.suptitle("dots: single steps; lines: smoothed", x=0.99, ha="right", fontsize=9)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ift.training.quality import Quality
 
-_MULTIPLE, _LEAST = 8, 16
+_LEAST = 16
 _MEASURES = ("psnr", "sharpness", "moment_error")
 
 console = Console()
@@ -147,12 +147,13 @@ def _photo(data: bytes, name: str, resolution: int | None) -> Tensor:
     """(3, H, W), H and W multiples of 8."""
     from ift.errors import ImageError
     from ift.images import decode_image
+    from ift.padding import cut_to_multiple
 
     photo = decode_image(data, name, resolution)
     height, width = photo.shape[1:]
     if min(height, width) < _LEAST:
         raise ImageError(f"{name} is {width}×{height} pixels, and the encoder needs {_LEAST}×{_LEAST}")
-    return photo[:, : height // _MULTIPLE * _MULTIPLE, : width // _MULTIPLE * _MULTIPLE]
+    return cut_to_multiple(photo)
 
 
 def _means(qualities: Sequence[Mapping[str, Quality]]) -> dict[str, dict[str, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -21,6 +21,7 @@ from ift.decoder import Decoder
 from ift.encoder import Encoder
 from ift.errors import IftError
 from ift.training.draws import Draw, calibration, draw
+from ift.training.recipe import stage_at
 from ift.training.training import Training
 from ift.vgg19 import CONVOLUTIONS, load_vgg19
 from jobs.ahead import ahead
@@ -132,7 +133,7 @@ class _Worker:
         task, photos = self.task, len(self.task.names)
 
         def load(step: int) -> tuple[Draw, Tensor]:
-            first, number = _stage_of(task.lengths, step)
+            first, number = stage_at(task.lengths, step)
             stage = task.recipe.stages[number]
             drawn = draw(task.seed, step, first, stage, photos)
             share = stage.batch // self.world
@@ -183,13 +184,3 @@ class _Worker:
         values = torch.tensor(list(terms.values()), dtype=torch.float64, device=self.device)
         dist.all_reduce(values)
         return dict(zip(terms, (values / self.world).tolist(), strict=True))
-
-
-def _stage_of(lengths: Sequence[int], step: int) -> tuple[int, int]:
-    """The first step and the number of the stage to which a step belongs."""
-    first = 0
-    for number, length in enumerate(lengths):
-        if step < first + length:
-            return first, number
-        first += length
-    raise ValueError(f"there is no step {step} in {lengths}")

@@ -55,7 +55,7 @@ def run_training(task: Task, resources: Resources, console: Console) -> int | No
 
     Args:
         task: what to do; its output is already its own.
-        resources: what may be used.
+        resources: what may be used; a number of workers has passed `check_shares`.
         console: for what the user should know.
 
     Returns:
@@ -65,8 +65,6 @@ def run_training(task: Task, resources: Resources, console: Console) -> int | No
         JobError: the cluster has less than asked for, or the training cannot go on.
         IftError: the same, by a fault of the weights or the recipe.
     """
-    if resources.workers is not None:
-        check_shares(task.recipe, resources.workers)
     # Of what Ray Train has to say, only errors are of use: without a dashboard it warns every second.
     connect(resources.address, logging_config=ray.LoggingConfig(log_level="ERROR"))
     stop = StopSignal()

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _MARGIN, _GAP, _TITLE, _HEADING, _CAPTION = 24, 10, 52, 30, 24
 _BACKGROUND, _BRIGHT, _DIM = (23, 23, 26), (236, 236, 238), (158, 158, 166)
-_MULTIPLE = 8
 
 
 def sample_sheet(encoder: Encoder, decoder: Decoder, images: Sequence[Tensor], title: str = "") -> Image.Image:
@@ -30,12 +29,12 @@ def sample_sheet(encoder: Encoder, decoder: Decoder, images: Sequence[Tensor], t
     Returns:
         An RGB picture; under each reconstruction stands its PSNR.
     """
+    from ift.padding import cut_to_multiple
     from ift.training.quality import RECONSTRUCTIONS, psnr, reconstructions
 
     rows = []
     for image in images:
-        photo = image[:, : image.shape[1] // _MULTIPLE * _MULTIPLE, : image.shape[2] // _MULTIPLE * _MULTIPLE]
-        photo = photo.detach().float().cpu()
+        photo = cut_to_multiple(image).detach().float().cpu()
         cells = [("", _picture(photo))]
         for picture in reconstructions(encoder, decoder, photo).values():
             cells.append((f"{psnr(picture.cpu(), photo):.1f} dB", _picture(picture.cpu())))

@@ -14,8 +14,8 @@ from ift.weights import load_networks
 from jobs.storage import open_store
 from jobs.train.begin import begin
 from jobs.train.photos import list_photos
-from jobs.train.task import Task
 from tests.jobs.pairs import picture
+from tests.jobs.train.tasks import small_task
 
 
 @pytest.fixture
@@ -24,18 +24,14 @@ def task(tmp_path):
         picture(tmp_path / f"photos/{number}.png", number, (72, 56))
     (tmp_path / "photos/torn.png").write_bytes(b"\x89PNG")
     recipe = RECIPES["default"]
-    return Task(
+    return small_task(
         images=str(tmp_path / "photos"),
         names=tuple(list_photos(open_store(str(tmp_path / "photos")))),
         output=str(tmp_path / "out"),
         recipe=replace(recipe, stages=tuple(replace(stage, crop=32, batch=4) for stage in recipe.stages)),
         lengths=(1, 1, 1),
         seed=3,
-        start="pretrained",
-        vgg19=None,
-        precision=None,
         checkpoint_every=1,
-        sample_every=0,
     )
 
 

@@ -10,7 +10,8 @@ from ift.training.recipe import RECIPES
 from jobs.errors import JobError
 from jobs.storage import open_store
 from jobs.train.checkpoints import Checkpoint, write_checkpoint
-from jobs.train.task import Task, claim
+from jobs.train.task import claim
+from tests.jobs.train.tasks import small_task
 
 
 @pytest.fixture
@@ -19,20 +20,7 @@ def store(tmp_path):
 
 
 def task(store, **changes):
-    ours = Task(
-        images="/photos",
-        names=("a.jpg", "b.jpg"),
-        output=store.uri,
-        recipe=RECIPES["default"],
-        lengths=(3, 4, 5),
-        seed=0,
-        start="pretrained",
-        vgg19=None,
-        precision=None,
-        checkpoint_every=10,
-        sample_every=0,
-    )
-    return replace(ours, **changes)
+    return small_task(output=store.uri, **changes)
 
 
 def begun(store, **changes):
