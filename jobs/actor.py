@@ -11,8 +11,10 @@ import ray
 
 from jobs.commit import Outcome
 from jobs.errors import JobError
+from jobs.metrics import WorkerMetrics
 from jobs.plan import Shard
 from jobs.records import Record
+from jobs.run_name import run_name
 from jobs.work import Effort, WorkerConfig
 
 if TYPE_CHECKING:
@@ -32,13 +34,14 @@ class StylizeActor:
     """Holds one copy of the model; see `jobs.worker` for what it does with a shard."""
 
     def __init__(self, config: WorkerConfig, name: str) -> None:
+        self._metrics = WorkerMetrics(run_name(config.output))
         self._worker = self.make_worker(config, name)
 
     def make_worker(self, config: WorkerConfig, name: str) -> ShardWorker:
         """The worker around the model; here a stand-in can put another."""
         from jobs.worker import ShardWorker  # PyTorch: the driver, which imports this file too, does without
 
-        return ShardWorker(config, name)
+        return ShardWorker(config, name, observe=self._metrics.observe)
 
     def ready(self) -> None:
         """Returns once the model is loaded."""
@@ -95,17 +98,18 @@ def plan_fleet(
     Raises:
         JobError: the cluster has less than asked for.
     """
-    # Nodes that only come when somebody asks for them are taken to have a CPU.
+    # A head that does no work is that of a cluster whose nodes come when somebody asks for them, with a CPU at least.
+    grows = any(node.get("CPU", 0) < 1 for node in nodes)
     nodes = [node for node in nodes if node.get("CPU", 0) >= 1] or [{"CPU": 1.0}]
     gpus = [node.get("GPU", 0.0) for node in nodes]
     share = gpus_per_worker if gpus_per_worker is not None else float(any(gpus))
-    if share > max(gpus):
+    if share > max(gpus) and not grows:
         raise JobError(f"--gpus-per-worker {share:g}: the cluster has {max(gpus):g} GPUs on a node")
     if workers is None:
-        workers = sum(_room(node, 1, share) if share else _by_memory(node) for node in nodes)
+        workers = max(1, sum(_room(node, 1, share) if share else _by_memory(node) for node in nodes))
     most = max(int(node["CPU"]) for node in nodes)
     fitting = (cpus for cpus in range(most, 0, -1) if sum(_room(node, cpus, share) for node in nodes) >= workers)
-    cpus = next(fitting, 0)
+    cpus = next(fitting, int(grows))
     if not cpus:
         raise JobError(
             f"--workers {workers}: the cluster has {sum(int(node['CPU']) for node in nodes)} CPUs and {sum(gpus):g} "

@@ -5,20 +5,28 @@ There is at most one record object per shard at any time, and in it exactly one 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from jobs.errors import NotFoundInStoreError
 from jobs.parquet import to_parquet
-from jobs.plan import Shard
+from jobs.plan import OBJECTS, Shard
 from jobs.records import SCHEMA, Record, decode_records, encode_records
 from jobs.storage import Store
 
 Rows = Mapping[int, dict[str, Any]]
 """What a record object holds, by the number of the row in the manifest."""
+
+
+class Failure(NamedTuple):
+    """What the record of a failed pair says."""
+
+    pair_id: str
+    error_type: str | None
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -27,13 +35,25 @@ class Outcome:
 
     shard: int
     done: int
-    failed: int
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        """Number of pairs that failed."""
+        return len(self.failures)
 
     @classmethod
     def of(cls, shard: Shard, records: Sequence[Record]) -> Outcome:
         """Counts records."""
-        failed = sum(record.status == "failed" for record in records)
-        return cls(shard.index, len(records) - failed, failed)
+        return cls.of_rows(shard, [vars(record) for record in records])
+
+    @classmethod
+    def of_rows(cls, shard: Shard, rows: Collection[Mapping[str, Any]]) -> Outcome:
+        """Counts records that are rows of a table."""
+        failures = [
+            Failure(row["pair_id"], row["error_type"], row["error"]) for row in rows if row["status"] == "failed"
+        ]
+        return cls(shard.index, len(rows) - len(failures), tuple(failures))
 
 
 def commit(store: Store, shard: Shard, records: Sequence[Record]) -> Outcome:
@@ -80,8 +100,11 @@ def recommit(store: Store, shard: Shard, records: Iterable[Record], seen: Rows) 
 def _delete_pictures(store: Store, shard: Shard, failed: Container[int]) -> None:
     """Removes what an earlier attempt has left of pairs that failed now.
 
-    Only after the records stand that promise no picture: another worker's might have promised it.
+    Only after the records stand that promise no picture: another worker's might have promised it. Packs stay as they
+    are: what is in one is found by the next attempt, and recorded.
     """
+    if shard.layout != OBJECTS:
+        return
     for pair in shard.pairs:
         if pair.row in failed:
             store.delete(pair.output)

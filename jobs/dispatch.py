@@ -20,6 +20,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from jobs.actor import IN_FLIGHT
 from jobs.commit import Outcome, Rows, commit, committed_rows, recommit
 from jobs.errors import JobError, StorageUnavailableError
+from jobs.events import Draining, Load, PairFailed, ShardCommitted, StoreSetback, Tell, WorkerDied, ignore
 from jobs.plan import PlannedPair
 from jobs.records import Record
 from jobs.storage import Store
@@ -126,6 +127,7 @@ class Dispatcher:
         warn: called with what the user should know.
         stopping: asked before each shard; true means: start no more, finish what is begun.
         storage_patience: seconds for which it goes on trying while no storage answers.
+        tell: told of events, and at every turn of the load.
     """
 
     def __init__(
@@ -138,14 +140,15 @@ class Dispatcher:
         warn: Callable[[str], None],
         stopping: Callable[[], bool],
         storage_patience: float = STORAGE_PATIENCE_S,
+        tell: Tell = ignore,
     ) -> None:
         self._seats = [_Seat(actor) for actor in actors]
         self._store = store
         self._row_timeout, self._storage_patience = row_timeout, storage_patience
-        self._progress, self._warn, self._stopping = progress, warn, stopping
+        self._progress, self._warn, self._stopping, self._tell = progress, warn, stopping, tell
         self._again: list[_Task] = []
         self._isolated: dict[int, _Isolation] = {}
-        self._exhausted = False
+        self._exhausted = self._draining = False
         self._progressed = self._warned = time.monotonic()
         self._commit_after = 0.0
 
@@ -162,7 +165,9 @@ class Dispatcher:
         fresh = Upcoming(works, _AHEAD * len(self._seats))
         while True:
             self._commit_isolated()
-            if not self._stopping():
+            if self._stopping():
+                self._drain()
+            else:
                 self._feed(fresh)
             unfinished = bool(self._again or self._isolated)
             if not any(seat.tasks for seat in self._seats):
@@ -171,6 +176,7 @@ class Dispatcher:
                 if self._stopping():
                     return not unfinished and fresh.empty
             self._ask()
+            self._tell(self._load())
             calls = {call: seat for seat in self._seats for call in seat.calls}
             if not calls:  # all that is left waits for the store
                 time.sleep(_TICK_S)
@@ -276,6 +282,8 @@ class Dispatcher:
         except RayError:
             # "Unavailable" is no better news than "died": Ray says it of an actor that it is about to restart. What
             # is sent to an actor that is not back yet dies unseen, so it rests until it answers.
+            if not seat.resting:
+                self._tell_of_death(seat, task)
             seat.resting = True
             task.deaths += 1
             self._died(task)
@@ -285,14 +293,14 @@ class Dispatcher:
                 return
             if result.done:
                 self._progressed = time.monotonic()
-            self._progress(result)
+            self._committed(result)
 
     def _died(self, task: _Task) -> None:
         try:
             if task.pair is not None:
                 self._died_alone(task, task.pair)
-            elif task.work.rows is None and self._store.exists(task.work.shard.record_key):
-                self._progress(Outcome(task.work.shard.index, task.rows, 0))
+            elif task.work.rows is None and (rows := committed_rows(self._store, task.work.shard)) is not None:
+                self._committed(Outcome.of_rows(task.work.shard, rows.values()))
             elif task.deaths < _DEATHS_BEFORE_ISOLATION:
                 self._again.append(task)
             else:
@@ -328,7 +336,7 @@ class Dispatcher:
             return
         for isolation in [isolation for isolation in self._isolated.values() if isolation.complete]:
             try:
-                self._progress(isolation.commit(self._store))
+                self._committed(isolation.commit(self._store))
             except StorageUnavailableError as error:
                 self._commit_after = time.monotonic() + _PAUSE_S
                 self._give_up_at_last(self._progressed, error)
@@ -340,6 +348,8 @@ class Dispatcher:
     def _setback(self, task: _Task, error: StorageUnavailableError) -> None:
         """Sends the task again later; for the last time, if it seems to be the only one that meets an error."""
         now = time.monotonic()
+        pair_id = None if task.pair is None else task.pair.pair_id
+        self._tell(StoreSetback(task.work.shard.index, pair_id, task.setbacks + 1, str(error)))
         task.setbacks, task.since, task.not_before = task.setbacks + 1, min(task.since, now), now + _PAUSE_S
         others = self._progressed > task.since and now - task.since > _BLAME_AFTER_S
         alone = self._exhausted and now - task.since > self._storage_patience
@@ -371,6 +381,35 @@ class Dispatcher:
                 # Its calls then end with an actor error, like those of any actor that dies.
                 ray.kill(seat.actor, no_restart=False)
                 seat.heard = time.monotonic()
+
+    # Telling
+
+    def _committed(self, outcome: Outcome) -> None:
+        self._progress(outcome)
+        for failure in outcome.failures:
+            self._tell(PairFailed(outcome.shard, *failure))
+        self._tell(ShardCommitted(outcome.shard, outcome.done, outcome.failed))
+
+    def _drain(self) -> None:
+        if not self._draining:
+            self._draining = True
+            self._tell(Draining(sum(len(seat.tasks) for seat in self._seats)))
+
+    def _tell_of_death(self, seat: _Seat, task: _Task) -> None:
+        tasks = [task, *seat.tasks.values()]
+        shards = tuple(each.work.shard.index for each in tasks)
+        self._tell(WorkerDied(self._seats.index(seat), shards, tuple(each.pair.pair_id for each in tasks if each.pair)))
+
+    def _load(self) -> Load:
+        missing = sum(seat.resting for seat in self._seats)
+        working = sum(bool(seat.tasks) for seat in self._seats if not seat.resting)
+        return Load(
+            in_flight=sum(len(seat.tasks) for seat in self._seats),
+            again=len(self._again),
+            working=working,
+            idle=len(self._seats) - missing - working,
+            missing=missing,
+        )
 
     def _tell_of_missing(self) -> None:
         resting = [seat for seat in self._seats if seat.resting]

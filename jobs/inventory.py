@@ -24,9 +24,9 @@ class Named(NamedTuple):
     Attributes:
         key: of the object.
         state: `promised` by a record, so it must be there; `planned`, so it may be; `failed`: its record says that
-            there is none; `records`: it is a record object.
+            there is none; `packed`: it is a pack, which was looked at; `records`: it is a record object.
         shard: that it belongs to.
-        row: of its pair; None for a record object.
+        row: of its pair; None for a record object or a pack.
         pair_id: of its pair.
     """
 

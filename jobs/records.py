@@ -30,7 +30,9 @@ class Record:
         method: of the settings in short, `Settings.method_name`.
         status: `done` or `failed`; a failed record has `error_type` and `error`, and no picture's figures.
         attempts: how often the pair was tried, counting processes that died on it.
+        label: the class of the content; None if it has none.
         output: key of the picture, relative to the run's output.
+        pack: key of the pack that holds the picture under that name; None where it is an object of its own.
         sha256: of the picture's bytes.
         resolution: the longer side asked for, or the picture's own where none was.
         seconds: by the names in `STAGES`.
@@ -46,7 +48,9 @@ class Record:
     attempts: int = 1
     error_type: str | None = None
     error: str | None = None
+    label: str | None = None
     output: str | None = None
+    pack: str | None = None
     sha256: str | None = None
     bytes: int | None = None
     width: int | None = None
@@ -61,13 +65,16 @@ class Record:
     @classmethod
     def begin(cls, pair: PlannedPair, fingerprint: str) -> Record:
         """The record of a pair that nothing has been done about yet."""
-        return cls(pair.pair_id, pair.row, "pending", pair.method, pair.preset, fingerprint, resolution=pair.resolution)
+        return cls(
+            pair.pair_id, pair.row, "pending", pair.method, pair.preset, fingerprint, label=pair.label,
+            resolution=pair.resolution,
+        )  # fmt: skip
 
     def fail(self, error: BaseException) -> None:
         """Marks the pair as failed with what went wrong."""
         self.status, self.error_type = "failed", type(error).__name__
         self.error = (str(error) or repr(error))[:_MOST_ERROR_CHARACTERS]
-        self.output = self.sha256 = self.bytes = None
+        self.output = self.pack = self.sha256 = self.bytes = None
 
 
 _TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}

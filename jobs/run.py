@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +16,14 @@ from jobs.actor import StylizeActor, plan_fleet, start_actors
 from jobs.commit import Outcome
 from jobs.dispatch import Dispatcher
 from jobs.errors import JobError
+from jobs.event_log import EventLog
+from jobs.events import RunStarted
 from jobs.flags import Working
+from jobs.metrics import RunMetrics
+from jobs.run_name import run_name
 from jobs.signals import StopSignal
 from jobs.storage import Store
+from jobs.watch import Watch
 from jobs.work import BATCH_ON_GPUS, Work, WorkerConfig
 
 
@@ -50,54 +56,75 @@ def run_on_cluster(
     Raises:
         JobError: as `Dispatcher.run`.
     """
-    connect(working.address)
+    run = run_name(store.uri)
+    log = None if working.log_json is None else EventLog(working.log_json, run)
+    connect(working.address, working.metrics_port)
     stop = StopSignal()
     try:
-        fleet = plan_fleet(
-            [node["Resources"] for node in ray.nodes() if node["Alive"]],  # type: ignore[no-untyped-call]
-            working.workers,
-            working.gpus_per_worker,
-            None if working.memory_per_worker is None else int(working.memory_per_worker * 2**30),
-        )
-        actors = start_actors(fleet, config, working.batch_size or (BATCH_ON_GPUS if fleet.gpus else 1), actor)
-        console.print(
-            f"{rows} pairs, {already} of them done; {fleet.workers} workers with "
-            f"{fleet.cpus} CPUs{f' and {fleet.gpus:g} GPUs' if fleet.gpus else ''} each",
-            highlight=False,
-        )
-        with _Progress(rows, already) as progress:
-            dispatcher = Dispatcher(
-                actors,
-                store,
-                row_timeout=working.row_timeout,
-                progress=progress,
-                warn=lambda text: console.print(text, highlight=False),
-                stopping=stop,
+        with Watch(RunMetrics(run), log) as watch:
+            fleet = plan_fleet(
+                [node["Resources"] for node in ray.nodes() if node["Alive"]],  # type: ignore[no-untyped-call]
+                working.workers,
+                working.gpus_per_worker,
+                None if working.memory_per_worker is None else int(working.memory_per_worker * 2**30),
             )
-            return None if dispatcher.run(works) else stop.exit_code
+            actors = start_actors(fleet, config, working.batch_size or (BATCH_ON_GPUS if fleet.gpus else 1), actor)
+            console.print(
+                f"{rows} pairs, {already} of them done; {fleet.workers} workers with "
+                f"{fleet.cpus} CPUs{f' and {fleet.gpus:g} GPUs' if fleet.gpus else ''} each",
+                highlight=False,
+            )
+            watch(RunStarted(store.uri, rows, already, fleet.workers, fleet.cpus, fleet.gpus))
+            with _Progress(rows, already) as progress:
+                dispatcher = Dispatcher(
+                    actors,
+                    store,
+                    row_timeout=working.row_timeout,
+                    progress=progress,
+                    warn=lambda text: console.print(text, highlight=False),
+                    stopping=stop,
+                    tell=watch,
+                )
+                complete = dispatcher.run(works)
+            watch.ended(complete=complete)
+            return None if complete else stop.exit_code
     finally:
         ray.shutdown()
 
 
-def connect(address: str | None, **settings: Any) -> None:
+def connect(address: str | None, metrics_port: int | None = None, **settings: Any) -> None:
     """Joins the cluster at `address` or in RAY_ADDRESS, which `ray job submit` sets, or else starts one of its own.
 
     Args:
         address: of the cluster, if the user gave one.
+        metrics_port: where one of its own serves metrics; any free port if None.
         settings: more for `ray.init`.
 
     Raises:
-        JobError: nothing answers there.
+        JobError: nothing answers there, or the port is taken.
     """
     quiet: dict[str, Any] = {"log_to_driver": True, "logging_level": "warning", **settings}
     address = address or os.environ.get("RAY_ADDRESS")
     if address is None:
+        if metrics_port is not None:
+            _check_free(metrics_port)
+            quiet["_metrics_export_port"] = metrics_port
         ray.init("local", include_dashboard=False, object_store_memory=100 << 20, **quiet)
         return
     try:
         ray.init(address, **quiet)
     except ConnectionError as error:
         raise JobError(f"no Ray cluster answers at {address}: {error}") from error
+
+
+def _check_free(port: int) -> None:
+    """Ray would say after half a minute that its node timed out, and not why."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("", port))
+        except OSError as error:
+            raise JobError(f"--metrics-port {port}: {error.strerror}; give another port, or none") from error
 
 
 class _Progress:

@@ -13,7 +13,8 @@ from ift.errors import ImageError
 from ift.images import decode_image
 from jobs.contact_sheet import Labelled, Triple, contact_sheet, pairs_sheet
 from jobs.errors import NotFoundInStoreError, StorageError
-from jobs.plan import Plan, PlannedPair
+from jobs.pictures import Pictures
+from jobs.plan import Plan, PlannedPair, Shard
 from jobs.storage import Store, read_uri
 
 _THUMB = 224
@@ -28,9 +29,10 @@ def sheets_of_run(store: Store, plan: Plan) -> Iterator[tuple[str, Image.Image]]
     Where every content is planned with every style the sheet is their table, else a list of pairs; in a large run,
     of the first pairs.
     """
-    pairs = [pair for shard in _first_shards(plan) for pair in shard]
+    shards = list(_first_shards(plan))
+    pairs = [pair for shard in shards for pair in shard.pairs]
     whole = len(pairs) == plan.rows
-    thumbnails = _Thumbnails(store)
+    thumbnails = _Thumbnails(Pictures(store), {pair.pair_id: shard for shard in shards for pair in shard.pairs})
     for (preset, method), group in groupby(sorted(pairs, key=lambda p: (*_group(p), p.row)), _group):
         members = list(group)
         count = f"{len(members)} pairs" if whole else f"the first of {plan.rows} pairs"
@@ -44,10 +46,10 @@ def _group(pair: PlannedPair) -> tuple[str, str]:
     return pair.preset, pair.method
 
 
-def _first_shards(plan: Plan) -> Iterator[Sequence[PlannedPair]]:
+def _first_shards(plan: Plan) -> Iterator[Shard]:
     seen = 0
     for shard in plan.iter_shards():
-        yield shard.pairs
+        yield shard
         seen += len(shard.pairs)
         if seen >= _MOST_PAIRS:
             return
@@ -67,8 +69,8 @@ def _table(pairs: Sequence[PlannedPair]) -> _Table | None:
 class _Thumbnails:
     """Small pictures from anywhere, as few as are shown; each is read once."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, pictures: Pictures, shards: Mapping[str, Shard]) -> None:
+        self._pictures, self._shards = pictures, shards
         self._source = lru_cache(maxsize=4 * _MOST)(_source)
 
     def table_of(self, title: str, pairs: _Table) -> Image.Image:
@@ -99,7 +101,7 @@ class _Thumbnails:
     def _result(self, pair: PlannedPair) -> Image.Image | None:
         """The stylized picture; None if there is none."""
         try:
-            return _thumbnail(self._store.read(pair.output), pair.output)
+            return _thumbnail(self._pictures.read(self._shards[pair.pair_id], pair), pair.output)
         except NotFoundInStoreError:
             return None
 

@@ -60,6 +60,13 @@ class StyleCache:
         self._bytes = 0
         self._pictures: OrderedDict[StyleKey, Future[Loaded]] = OrderedDict()
         self._lock = threading.Lock()
+        self._hits = self._misses = 0
+
+    def lookups(self) -> tuple[int, int]:
+        """How many styles were asked for since the last call, and were there; and how many were not."""
+        with self._lock:
+            found, self._hits, self._misses = (self._hits, self._misses), 0, 0
+        return found
 
     def prefetch(self, key: StyleKey) -> None:
         """Begins to fetch and decode a style that is not there yet; returns at once."""
@@ -78,7 +85,9 @@ class StyleCache:
         with self._lock:
             if key in self._styles:
                 self._styles.move_to_end(key)
+                self._hits += 1
                 return self._styles[key]
+            self._misses += 1
             picture = self._begin(key)
         assert picture is not None
         try:

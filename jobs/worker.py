@@ -7,7 +7,7 @@ import platform
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from jobs.commit import Outcome, commit, committed_rows, recommit
 from jobs.errors import CredentialsError, StorageUnavailableError
 from jobs.manifest import LABEL
 from jobs.memory import limit_memory
+from jobs.outputs import Outputs, open_outputs
 from jobs.plan import PlannedPair, Shard
 from jobs.records import Record
 from jobs.storage import open_store, read_uri
@@ -72,17 +73,25 @@ class ShardWorker:
         config: what to work with.
         name: for the records.
         model: to use instead of the one that `config` describes.
+        observe: told of each piece of work: its records, and the styles that were in the cache and that were not.
 
     Attributes:
         beats: grows with every stage of every row that is finished; if it stands still, the worker hangs.
     """
 
-    def __init__(self, config: WorkerConfig, name: str = "local", model: Stylizer | None = None) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        name: str = "local",
+        model: Stylizer | None = None,
+        observe: Callable[[Sequence[Record], int, int], None] = lambda records, hits, misses: None,
+    ) -> None:
         torch.set_num_threads(config.threads)
         self.config, self.name = config, name
         self.model = model or Stylizer.from_pretrained(config.weights, vgg19=config.vgg19)
         self.store = open_store(config.output)
         self.beats = 0
+        self._observe = observe
         self._fetchers = ThreadPoolExecutor(config.io_threads, "fetch")
         self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
         self._device = threading.Lock()
@@ -111,6 +120,7 @@ class ShardWorker:
             StorageError: as `run` does.
         """
         begin = partial(self._fetch, shard.fingerprint, effort)
+        outputs = open_outputs(self.store, shard)
         uploads: deque[Future[Record]] = deque()
         records: list[Record] = []
         depth = 2 * self.config.batch_size + 2
@@ -122,11 +132,13 @@ class ShardWorker:
                 for work in batch:
                     if work.setback is not None:
                         raise work.setback
-                    uploads.append(self._uploaders.submit(self._upload, work))
+                    uploads.append(self._uploaders.submit(self._upload, work, outputs))
                 # Finished pictures waiting for a slow store are bounded, and so is memory.
                 while len(uploads) > 2 * depth:
                     records.append(uploads.popleft().result())
         records += [upload.result() for upload in uploads]
+        outputs.settle(records)
+        self._observe(records, *self._styles.lookups())
         return sorted(records, key=lambda record: record.row)
 
     def _fetch(self, fingerprint: str, effort: Effort, pair: PlannedPair) -> _Work:
@@ -247,7 +259,7 @@ class ShardWorker:
             work.content, work.labels, work.result = None, None, result
             work.record.seconds |= {stage: seconds / len(works) for stage, seconds in clock.seconds.items()}
 
-    def _upload(self, work: _Work) -> Record:
+    def _upload(self, work: _Work, outputs: Outputs) -> Record:
         """Encodes and writes; what the store raises is no fault of the row, and is raised."""
         record, result = work.record, work.result
         clock = Stopwatch()
@@ -260,7 +272,7 @@ class ShardWorker:
                     record.fail(error)
             if data is not None:
                 with clock.stage("upload"):
-                    self.store.write(work.pair.output, data)
+                    outputs.keep(work.pair, data)
                 record.output, record.bytes = work.pair.output, len(data)
                 record.sha256 = hashlib.sha256(data).hexdigest()
                 record.height, record.width = result.shape[-2:]

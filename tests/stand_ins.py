@@ -51,6 +51,8 @@ class StandIn:
             for _ in range(20):
                 time.sleep(0.2)
                 self.beats += 1
+        if "bad" in name:
+            record.fail(ValueError("bad"))
         if "broken" in name:
             raise OSError("no space left on device")
         if "away" in name and self.first(name):

@@ -28,11 +28,13 @@ ROWS = pa.schema(
         "content": pa.string(),
         "content_mask": pa.string(),
         "output": pa.string(),
+        "label": pa.string(),
         "recipe": pa.int64(),
     }
 )
 """Of each usable row its place in the manifest, from 0; its id, and whether that was derived; content and content
-mask, as resolved URIs; the key that it asks for, relative to the job's images; and the number of its recipe."""
+mask, as resolved URIs; the key that it asks for, relative to the job's images; its label; and the number of its
+recipe."""
 
 _REQUIRED = ("content", "style")
 _OF_RECIPE = ("style", "style_weight", "style_mask", "resolution", "style_resolution", "preset")
@@ -54,13 +56,13 @@ class Checker:
         problems: of all rows so far.
     """
 
-    def __init__(self, uri: str, defaults: Defaults, allowed: Sequence[str]) -> None:
+    def __init__(self, uri: str, defaults: Defaults, allowed: Sequence[str], problems: Problems) -> None:
         """Takes the manifest's place, what applies where a row gives nothing, and below what pictures must lie.
 
         Raises:
             SettingsError: the defaults contradict each other.
         """
-        self.problems = Problems()
+        self.problems = problems
         self._resolve = _resolver(uri, allowed)
         self._book = RecipeBook(defaults, self._resolve_for_recipe)
 
@@ -85,6 +87,7 @@ class Checker:
             "content": _take(content, usable),
             "content_mask": _take(content_mask, usable),
             "output": _take(columns.get("output", nothing), usable),
+            "label": _take(columns.get("label", nothing), usable),
             "recipe": pa.array([recipes.values[code].number for code in recipes.codes[usable]], pa.int64()),
         }
         return Checked(pa.table(arrays, schema=ROWS), new)

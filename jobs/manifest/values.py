@@ -30,7 +30,7 @@ Mask = int | str | None
 """Of a style: the label of the whole picture, a reference to a label image, or None: the style of every label."""
 
 _PAIR_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
-_LONGEST_TEXT = 4096  # characters
+_LONGEST_TEXT, _LONGEST_LABEL = 4096, 200  # characters
 
 LONGEST_LIST = 1000
 """Most values in a list."""
@@ -126,6 +126,13 @@ def _output(value: Any) -> str:
     return key
 
 
+def _label(value: Any) -> str:
+    label = _text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    if len(label) > _LONGEST_LABEL:
+        raise ValueError(f"has {len(label)} characters: at most {_LONGEST_LABEL} are allowed")
+    return label
+
+
 def _preset(value: Any) -> str:
     if not isinstance(value, str) or value not in PRESETS:
         raise ValueError(f"is not a preset: choose one of {', '.join(PRESETS)}, or leave it null")
@@ -170,6 +177,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "resolution": _resolution,
     "style_resolution": _resolution,
     "output": _output,
+    "label": _label,
     "preset": _preset,
     **{name: _option(name) for name in OPTIONS},
 }

@@ -4,9 +4,9 @@ from jobs.plan.editions import PLAN_KEY, PLAN_VERSION, Edition, Page
 from jobs.plan.frozen import Plan, load_plan
 from jobs.plan.outputs import SUFFIXES
 from jobs.plan.prepare import Prepared, prepare_plan
-from jobs.plan.shards import PlannedPair, Shard
+from jobs.plan.shards import LAYOUTS, OBJECTS, PARQUET, WEBDATASET, PlannedPair, Shard
 
 __all__ = [
-    "PLAN_KEY", "PLAN_VERSION", "SUFFIXES", "Edition", "Page", "Plan", "PlannedPair", "Prepared", "Shard", "load_plan",
-    "prepare_plan",
+    "LAYOUTS", "OBJECTS", "PARQUET", "PLAN_KEY", "PLAN_VERSION", "SUFFIXES", "WEBDATASET", "Edition", "Page", "Plan",
+    "PlannedPair", "Prepared", "Shard", "load_plan", "prepare_plan",
 ]  # fmt: skip

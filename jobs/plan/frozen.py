@@ -59,8 +59,13 @@ class Plan:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Image format and quality."""
+        """Image format, quality and layout."""
         return self.editions[0].options
+
+    @property
+    def layout(self) -> str:
+        """How the pictures are kept: a name in `jobs.plan.LAYOUTS`."""
+        return str(self.options["layout"])
 
     @property
     def weights(self) -> str:
@@ -78,7 +83,7 @@ class Plan:
         page = edition.pages[bisect_right(edition.pages, index, key=lambda page: page.first_shard) - 1]
         table = self._table(page)
         start, stop = np.searchsorted(table["shard"].to_numpy(), [index, index + 1])
-        return Shard(index, planned_pairs(table.slice(start, stop - start)), edition.fingerprint)
+        return Shard(index, planned_pairs(table.slice(start, stop - start)), edition.fingerprint, self.layout)
 
     def iter_shards(self, skip: Container[int] = ()) -> Iterator[Shard]:
         """All shards but those to be skipped, in order; a page of which all are skipped is not read."""

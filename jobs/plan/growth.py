@@ -27,7 +27,7 @@ def load_planned(workspace: Workspace, plan: Plan | None) -> None:
         StorageError: its store cannot be reached.
     """
     workspace.run("CREATE OR REPLACE TABLE planned (pair_id VARCHAR, pair UBIGINT, setting UBIGINT, output VARCHAR)")
-    columns = f"pair_id, hash(content, content_mask, {_LOOK}), {_SETTING}, output"
+    columns = f"pair_id, hash(content, content_mask, label, {_LOOK}), {_SETTING}, output"
     with workspace.transaction():
         for page in plan.pages() if plan else ():
             workspace.insert("planned", page, columns)
@@ -48,7 +48,7 @@ def differences(workspace: Workspace, plan: Plan, options: Mapping[str, Any], we
         f"other pairs in the manifest ({plan.rows} rows then, {rows} now{which})": which,
         "other resolutions, presets or settings, as options or as columns of the manifest"
         f" (changed: {otherwise})": otherwise,
-        f"other image options ({_words(plan.options)} then, {_words(options)} now)": plan.options != options,
+        f"other options of the output ({_words(plan.options)} then, {_words(options)} now)": plan.options != options,
         f"other model weights (sha256 {plan.weights[:12]} then, {weights[:12]} now)": plan.weights != weights,
         f"other names of outputs (changed: {renamed})": renamed,
     }
@@ -60,7 +60,7 @@ def _compare(workspace: Workspace) -> None:
     workspace.run(
         f"""CREATE OR REPLACE TEMP TABLE changes AS
         WITH now AS (
-            SELECT pair_id, hash(content, content_mask, look) AS pair, setting, output
+            SELECT pair_id, hash(content, content_mask, label, look) AS pair, setting, output
             FROM manifest JOIN (
                 SELECT recipe, {_LOOK} AS look, {_SETTING} AS setting FROM recipes JOIN words USING (words)
             ) USING (recipe)

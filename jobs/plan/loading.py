@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.manifest import Manifest, Recipe, problem
-from jobs.manifest.problems import SHOWN_PROBLEMS
 from jobs.plan.fingerprint import look_of, setting_of
 from jobs.plan.workspace import Workspace
 
 _TABLES = """
 CREATE TABLE manifest (
-    row BIGINT, pair_id VARCHAR, derived BOOLEAN, content VARCHAR, content_mask VARCHAR, output VARCHAR, recipe BIGINT
+    row BIGINT, pair_id VARCHAR, derived BOOLEAN, content VARCHAR, content_mask VARCHAR, output VARCHAR, label VARCHAR,
+    recipe BIGINT
 );
 CREATE TABLE recipes (
     recipe BIGINT, styles VARCHAR[], style_weights DOUBLE[], style_masks VARCHAR[], resolution INTEGER,
@@ -61,6 +61,18 @@ def load_manifest(workspace: Workspace, manifest: Manifest) -> None:
         ManifestError: the manifest, or rows of it, cannot be used.
         PlanError: no room.
     """
+    load_rows(workspace, manifest)
+    manifest.check()
+    workspace.run(_ORDER)
+
+
+def load_rows(workspace: Workspace, manifest: Manifest) -> None:
+    """Fills the tables `manifest` and `recipes` with the rows that can be used; the others join the problems.
+
+    Raises:
+        ManifestError: the file is damaged, lacks a column, or has no rows.
+        PlanError: no room.
+    """
     workspace.run(_TABLES)
     with workspace.transaction():
         for checked in manifest.batches():
@@ -68,8 +80,6 @@ def load_manifest(workspace: Workspace, manifest: Manifest) -> None:
             if checked.recipes:
                 _add_recipes(workspace, checked.recipes)
     _find_twins(workspace, manifest)
-    manifest.check()
-    workspace.run(_ORDER)
 
 
 def _add_recipes(workspace: Workspace, recipes: Sequence[Recipe]) -> None:
@@ -115,7 +125,7 @@ def _describe_twins(workspace: Workspace, manifest: Manifest, count: int) -> Non
     twins = workspace.rows(
         f"""SELECT DISTINCT ON (row) row, first, name, value, name = 'pair_id' AND m.derived AND f.derived AS derived
         FROM twins JOIN manifest m USING (row) JOIN manifest f ON f.row = first
-        ORDER BY row, name LIMIT {SHOWN_PROBLEMS}"""
+        ORDER BY row, name LIMIT {manifest.problems.most}"""
     )
     said = manifest.said([row for row, *_, derived in twins if derived])
 

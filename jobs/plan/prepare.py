@@ -22,7 +22,7 @@ from jobs.plan.growth import differences, load_planned
 from jobs.plan.loading import load_manifest
 from jobs.plan.outputs import SUFFIXES, check_outputs, output_sql
 from jobs.plan.pages import store_pages
-from jobs.plan.shards import default_shard_size, shard_rows
+from jobs.plan.shards import LAYOUTS, OBJECTS, default_shard_size, shard_rows
 from jobs.plan.workspace import Workspace, open_workspace
 from jobs.storage import Store, copy_to_file
 from jobs.storage.uris import scheme
@@ -51,6 +51,7 @@ def prepare_plan(
     weights: str,
     image_format: str,
     quality: int,
+    layout: str = OBJECTS,
     shard_size: int | None = None,
     allowed: Sequence[str] = (),
 ) -> Prepared:
@@ -67,23 +68,26 @@ def prepare_plan(
         weights: SHA-256 of the model's weights.
         image_format: a name in `SUFFIXES`, for outputs that the manifest does not name.
         quality: of lossy formats, 1 to 100.
+        layout: how the pictures are kept, a name in `LAYOUTS`.
         shard_size: most pairs in a new shard; None for one that suits the number of rows.
         allowed: folders and s3:// prefixes below which all pictures must lie; none means anywhere.
 
     Raises:
         ManifestError: not a manifest, or rows that cannot be used (up to ten of them in one message).
         SettingsError: the defaults contradict each other.
-        PlanError: an unknown format, a shard size below 1, outputs that collide, or the store holds another plan: the
-            message says what differs.
+        PlanError: an unknown format or layout, a shard size below 1, outputs that collide, or the store holds another
+            plan: the message says what differs.
         StorageError: the manifest cannot be read, or the store not be reached.
     """
     if image_format not in SUFFIXES:
         raise PlanError(f"image format {image_format!r} is not supported: choose one of {', '.join(SUFFIXES)}")
+    if layout not in LAYOUTS:
+        raise PlanError(f"layout {layout!r} is not supported: choose one of {', '.join(LAYOUTS)}")
     if shard_size is not None and shard_size < 1:
         raise PlanError(f"the shard size is {shard_size}: it must be 1 or more")
     Settings.from_options(defaults.preset, **defaults.options)
     uri = manifest_uri if scheme(manifest_uri) else str(Path(manifest_uri).absolute())  # workers run in other folders
-    options = {"image_format": image_format, "quality": quality}
+    options = {"image_format": image_format, "quality": quality, "layout": layout}
     with TemporaryDirectory(prefix="ift-plan-") as name:
         file = copy_to_file(uri, Path(name))
         source = source_of(uri, file, defaults, options, weights, allowed)
@@ -149,7 +153,7 @@ def _find_fresh(job: _Job, plan: Plan | None) -> int:
     new = "(SELECT * FROM manifest ANTI JOIN planned USING (pair_id) ORDER BY row)" if plan else "manifest"
     job.workspace.run(
         f"""CREATE OR REPLACE TABLE fresh AS
-        SELECT row, pair_id, content, content_mask, {output} AS output, recipe FROM {new}"""
+        SELECT row, pair_id, content, content_mask, {output} AS output, label, recipe FROM {new}"""
     )
     check_outputs(job.workspace)
     ((added,),) = job.workspace.rows("SELECT count(*) FROM fresh")
@@ -193,6 +197,7 @@ def _in_manifest_order(workspace: Workspace) -> Iterator[pa.Table]:
     ((last,),) = workspace.rows("SELECT max(row) FROM fresh")
     for start in range(0, last + 1, CHUNK_ROWS):
         yield workspace.table(
-            f"""SELECT row, pair_id, content, content_mask, output, look, setting FROM fresh JOIN recipes USING (recipe)
+            f"""SELECT row, pair_id, content, content_mask, output, label, look, setting
+            FROM fresh JOIN recipes USING (recipe)
             WHERE row BETWEEN {start} AND {start + CHUNK_ROWS - 1} ORDER BY row"""
         )

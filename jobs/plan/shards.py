@@ -8,6 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+OBJECTS, WEBDATASET, PARQUET = LAYOUTS = ("objects", "webdataset", "parquet")
+"""How pictures are kept: an object each, or those of a shard together, in a tar file or a Parquet file."""
+
 _FEW_SHARDS, _LARGEST_OF_FEW = 64, 32
 _MANY_SHARDS, _LARGEST_OF_MANY = 4096, 256
 
@@ -31,6 +34,7 @@ class PlannedPair:
         method: the method of the settings in short, `Settings.method_name`.
         preset: the preset that the settings started from.
         settings: all settings, as `Settings.to_json` writes them.
+        label: the class of the content, for those who train on the result; None if it has none.
     """
 
     row: int
@@ -46,6 +50,7 @@ class PlannedPair:
     method: str
     preset: str
     settings: str
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,13 @@ class Shard:
         index: place of the shard in the plan, counted through all its editions.
         pairs: at least one.
         fingerprint: that of the edition which brought it.
+        layout: how its pictures are kept.
     """
 
     index: int
     pairs: tuple[PlannedPair, ...]
     fingerprint: str
+    layout: str = OBJECTS
 
     @property
     def name(self) -> str:
@@ -100,6 +107,7 @@ PAIRS = pa.schema(
         "method": _WORD,
         "preset": _WORD,
         "settings": _WORD,
+        "label": pa.string(),
         "shard": pa.int64(),
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tests.chaos.pictures import Row
 
-_KNOWN = re.compile(r"plan\.json|plan/.+|(summary|verify)\.json|timings\.parquet")
+_KNOWN = re.compile(r"plan\.json|plan/.+|(summary|verify|packs)\.json|timings\.parquet|config\.toml")
 """What else than records and pictures a run may leave."""
 
 
@@ -95,13 +96,35 @@ def records_of(objects: Objects) -> list[dict[str, Any]]:
 
 def pictures_of(objects: Objects, records: Iterable[dict[str, Any]]) -> dict[str, str | None]:
     """The SHA-256 of each done pair's picture; None if it is not there."""
-    done = {record["pair_id"]: record["output"] for record in records if record["status"] == "done"}
+    done = [record for record in records if record["status"] == "done"]
     there = objects.keys()
+    loose = {record["pair_id"]: record["output"] for record in done if record.get("pack") is None}
     with ThreadPoolExecutor(8) as pool:
         digests = pool.map(
-            lambda key: hashlib.sha256(objects.read(key)).hexdigest() if key in there else None, done.values()
+            lambda key: hashlib.sha256(objects.read(key)).hexdigest() if key in there else None, loose.values()
         )
-        return dict(zip(done, digests, strict=True))
+        found = dict(zip(loose, digests, strict=True))
+    packs = {key: samples_of(key, objects.read(key)) for key in _packs(done) & there}
+    packed = {record["pair_id"]: packs.get(record["pack"], {}) for record in done if record.get("pack") is not None}
+    return found | {name: samples.get(name) for name, samples in packed.items()}
+
+
+def samples_of(key: str, pack: bytes) -> dict[str, str]:
+    """The SHA-256 of each picture in a pack, by pair."""
+    if key.endswith(".parquet"):
+        rows = pq.read_table(io.BytesIO(pack)).to_pylist()
+        return {row["pair_id"]: hashlib.sha256(row["image"]["bytes"]).hexdigest() for row in rows}
+    with tarfile.open(fileobj=io.BytesIO(pack)) as tar:
+        pictures = [member for member in tar.getmembers() if not member.name.endswith(".json")]
+        return {
+            member.name.rpartition(".")[0]: hashlib.sha256(file.read()).hexdigest()
+            for member in pictures
+            if (file := tar.extractfile(member)) is not None
+        }
+
+
+def _packs(records: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {record["pack"] for record in records if record.get("pack") is not None}
 
 
 def problems_of(objects: Objects, rows: Iterable[Row], clean: Mapping[str, str | None]) -> list[str]:
@@ -131,7 +154,14 @@ def problems_of(objects: Objects, rows: Iterable[Row], clean: Mapping[str, str |
                 problems.append(f"{name}: {record['output']} is not what its record says")
             elif pictures[name] != clean[name]:
                 problems.append(f"{name}: {record['output']} is another picture than that of a clean run")
-    promised = {record["output"] for record in records if record["status"] == "done"}
+    done = [record for record in records if record["status"] == "done"]
+    promised = {record["output"] for record in done if record.get("pack") is None} | _packs(done)
+    for key in sorted(_packs(done) & objects.keys()):
+        whose = {record["pair_id"] for record in done if record.get("pack") == key}
+        problems += [
+            f"{key} holds {name}, which is not recorded there"
+            for name in samples_of(key, objects.read(key)).keys() - whose
+        ]
     for key in sorted(objects.keys() - promised):
         if not key.startswith("records/") and not _KNOWN.fullmatch(key):
             problems.append(f"{key} is left over")

@@ -97,6 +97,7 @@ class Drill:
             "run", "--manifest", world.put_manifest(name, schedule.rows), "--output", world.output(name),
             "--address", world.cluster.address, "--workers", WORKERS, "--shard-size", scale.shard_size,
             "--row-timeout", scale.row_timeout, "--max-failed", 0, "--resolution", 0, "--image-format", "png",
+            "--layout", schedule.layout,
         )  # fmt: skip
 
     def run(self, clean: Mapping[str, str | None] | None) -> Result:

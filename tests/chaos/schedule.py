@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, get_args
 
+from jobs.plan import LAYOUTS, OBJECTS
 from tests.chaos.pictures import Behaviour, Row
 
 Strike = Literal[
@@ -80,6 +82,7 @@ class Schedule:
 
     rows: tuple[Row, ...]
     events: tuple[Event, ...]
+    layout: str = OBJECTS
 
     @property
     def bad_rows(self) -> list[Row]:
@@ -88,10 +91,10 @@ class Schedule:
 
 
 def schedules(scale: Scale, seed: int) -> Iterator[Schedule]:
-    """Endlessly many; every kind of fault comes equally often."""
+    """Endlessly many; every kind of fault and every layout comes equally often."""
     dice = random.Random(seed)
     deck = _deck(scale, dice)
-    while True:
+    for number in count(seed - 1):
         cards = [next(deck) for _ in range(scale.faults)]
         events = sorted(
             (_event(card, scale.early, dice) for card in cards if not isinstance(card, Behaviour)),
@@ -101,7 +104,7 @@ def schedules(scale: Scale, seed: int) -> Iterator[Schedule]:
         rows = [Row(number) for number in range(scale.rows)]
         rows += [Row(bad_content(behaviour, bad[:at].count(behaviour)), behaviour) for at, behaviour in enumerate(bad)]
         dice.shuffle(rows)
-        yield Schedule(tuple(rows), tuple(events))
+        yield Schedule(tuple(rows), tuple(events), LAYOUTS[number % len(LAYOUTS)])
 
 
 def bad_content(behaviour: Behaviour, number: int) -> int:

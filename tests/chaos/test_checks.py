@@ -1,6 +1,8 @@
 """The checks see what they are to see: a whole output passes, and each way of breaking it is named."""
 
 import hashlib
+import io
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +14,9 @@ from tests.chaos.pictures import Behaviour, Row
 
 ROWS = [Row(0), Row(1), Row(2), Row(3, Behaviour.RAISE), Row(4, Behaviour.KILL)]
 CLEAN = {row.pair_id: hashlib.sha256(row.pair_id.encode()).hexdigest() for row in ROWS[:3]}
-SCHEMA = pa.schema({name: pa.string() for name in ("pair_id", "status", "error_type", "error", "output", "sha256")})
+SCHEMA = pa.schema(
+    {name: pa.string() for name in ("pair_id", "status", "error_type", "error", "output", "pack", "sha256")}
+)
 
 
 def record(row: Row) -> dict[str, str]:
@@ -30,7 +34,7 @@ def commit(folder: Path, name: str, *records: dict[str, str]) -> None:
 def output(tmp_path: Path) -> Path:
     for name in ("records", "images", ".partial"):
         (tmp_path / name).mkdir()
-    for name in ("plan.json", "summary.json", "timings.parquet", "verify.json"):
+    for name in ("plan.json", "summary.json", "timings.parquet", "verify.json", "config.toml"):
         (tmp_path / name).touch()
     commit(tmp_path, "shard-000000", *map(record, ROWS[:3]))
     commit(tmp_path, "shard-000001", *map(record, ROWS[3:]))
@@ -83,4 +87,31 @@ def test_pictures_that_are_lost_or_others(output: Path):
         "plain-000000: images/plain-000000.png is lost",
         "plain-000001: images/plain-000001.png is not what its record says",
         "plain-000002: images/plain-000002.png is another picture than that of a clean run",
+    ]
+
+
+def test_pictures_in_packs(output: Path):
+    for path in (output / "images").iterdir():
+        path.unlink()
+    key = "images/shard-000000.tar"
+    commit(output, "shard-000000", *(record(row) | {"pack": key} for row in ROWS[:3]))
+
+    def pack(**pictures: str):
+        with tarfile.open(output / key, "w") as tar:
+            for name, data in pictures.items():
+                for suffix in (".png", ".json"):
+                    member = tarfile.TarInfo(name.replace("_", "-") + suffix)
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data.encode()))
+
+    assert [problem.partition(":")[0] for problem in problems(output)] == [row.pair_id for row in ROWS[:3]]
+    names = {row.pair_id.replace("-", "_"): row.pair_id for row in ROWS}
+    pack(**dict(list(names.items())[:3]))
+    assert problems(output) == []
+    pack(**dict(list(names.items())[:4]))
+    assert problems(output) == [f"{key} holds raise-000003, which is not recorded there"]
+    pack(plain_000000="else", plain_000001="plain-000001")
+    assert problems(output) == [
+        "plain-000000: images/plain-000000.png is not what its record says",
+        "plain-000002: images/plain-000002.png is lost",
     ]

@@ -32,6 +32,10 @@ def test_the_fleet_fits_the_cluster(resources, workers, gpus, fleet):
         ([{"CPU": 3.0}] * 2, None, None, Fleet(2, 3, 0.0)),
         ([{"CPU": 8.0}, {"CPU": 2.0}], 3, None, Fleet(3, 2, 0.0)),
         ([{"memory": 1e9}, {"CPU": 2.0}], None, None, Fleet(1, 2, 0.0)),  # a head without CPUs
+        ([{"memory": 1e9}], 8, 1.0, Fleet(8, 1, 1.0)),  # all nodes are still to come
+        ([{"memory": 1e9}], None, 1.0, Fleet(1, 1, 1.0)),
+        ([{"memory": 1e9}, {"CPU": 4.0, "GPU": 1.0}], 8, 1.0, Fleet(8, 1, 1.0)),  # all but one
+        ([{"memory": 1e9}, {"CPU": 4.0, "GPU": 1.0}], 1, 1.0, Fleet(1, 4, 1.0)),
         ([{"CPU": 4.0}, {"CPU": 8.0, "GPU": 2.0}], None, None, Fleet(2, 4, 1.0)),
         ([{"CPU": 8.0, "GPU": 1.0}] * 3, None, 0.3, Fleet(9, 2, 0.3)),
         ([{"CPU": 2.0, "memory": 16e9}], None, None, Fleet(2, 1, 0.0, 8_000_000_000)),

@@ -7,6 +7,7 @@ from jobs import dispatch as dispatching
 from jobs.commit import commit
 from jobs.dispatch import Dispatcher
 from jobs.errors import JobError, StorageUnavailableError
+from jobs.events import Draining, PairFailed, ShardCommitted, StoreSetback, WorkerDied
 from jobs.plan import PlannedPair, Shard
 from jobs.records import Record, decode_records
 from jobs.storage import open_store
@@ -163,6 +164,40 @@ def test_when_no_store_answers_for_long_the_job_ends_and_says_so(tmp_path, monke
     monkeypatch.setattr(LocalStore, "exists", _unavailable)
     with pytest.raises(StorageUnavailableError, match=r"for 1 s.*run the same command again later.*ever"):
         dispatch(tmp_path, ["gone"], storage_patience=1)
+
+
+def test_what_happens_is_told_with_shards_and_pairs(tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatching, "_PAUSE_S", 0.2)
+    events = []
+    outcomes, _, _ = dispatch(tmp_path, names_of(12, poison=4, away=10), tell=events.append)
+    of = {kind: [event for event in events if type(event) is kind] for kind in (*map(type, events), Draining)}
+    assert [(event.shard, event.done, event.failed) for event in of[ShardCommitted]] == [
+        (outcome.shard, outcome.done, outcome.failed) for outcome in outcomes
+    ]
+    (failed,) = of[PairFailed]
+    assert (failed.shard, failed.pair_id, failed.error_type) == (1, "poison", "ProcessDiedError")
+    assert [event.pair_ids for event in of[WorkerDied]] == [(), (), ("poison",), ("poison",)]
+    assert all(1 in event.shards for event in of[WorkerDied])
+    assert [(event.shard, event.setbacks) for event in of[StoreSetback]] == [(3, 1)]
+    assert of[Draining] == []
+
+
+def test_a_shard_that_stood_before_its_process_died_is_told_as_it_stands(tmp_path):
+    events = []
+    outcomes, by_id, _ = dispatch(tmp_path, names_of(9, late=4, bad=5), tell=events.append)
+    assert by_id["bad"]["status"] == "failed"
+    assert sorted((outcome.shard, outcome.done, outcome.failed) for outcome in outcomes) == [
+        (0, 3, 0), (1, 2, 1), (2, 3, 0)
+    ]  # fmt: skip
+    assert [event.pair_id for event in events if type(event) is PairFailed] == ["bad"]
+
+
+def test_a_stop_is_told_once_with_what_is_still_in_flight(tmp_path):
+    events = []
+    dispatch(tmp_path, names_of(60), stopping=lambda: any(tmp_path.glob("records/shard-*")), tell=events.append)
+    (draining,) = [event for event in events if type(event) is Draining]
+    told = [event for event in events if type(event) in (Draining, ShardCommitted)]
+    assert len(told) - 1 - told.index(draining) == draining.in_flight > 0
 
 
 def _unavailable(*_):

@@ -81,7 +81,7 @@ def rows_doing(works):
         if "style_mask" in masked:
             masked["style_mask"] = [masked["style_mask"]] * len(styles)
         given |= masked | {"resolution": resolution, "style_resolution": style_resolution}
-        rows.append({**given, "output": output and output.format(number)})
+        rows.append({**given, "output": output and output.format(number), "label": [None, "cat", "ä b"][number % 3]})
     return rows
 
 
@@ -108,6 +108,7 @@ def reference_pairs(rows, suffix):
                 method=chosen.method_name,
                 preset=said.get("preset", "artistic"),
                 settings=chosen.to_json(),
+                label=said["label"],
             )
         )
     return pairs
@@ -307,7 +308,7 @@ def test_the_same_work_has_the_same_fingerprint_and_bytes(tmp_path):
 
 def test_the_fingerprint_is_the_same_on_every_machine_and_for_good(plan_of):
     """Should it have to change, PLAN_VERSION must too: jobs that were started before could not be resumed."""
-    masked = row(2, content_mask="/masks/c.png", style_mask=3)
+    masked = row(2, content_mask="/masks/c.png", style_mask=3, label="n01440764")
     other = row(1, resolution=None, style=["/ä", "/b"], output="c.tif")
     plan = plan_of(row(0), other, masked)
     texts = [Settings.from_options().to_json()] * 3
@@ -323,6 +324,7 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_for_good(plan_of):
         ["pair-0", "pair-1", "pair-2"],
         [f"/photos/{number}.jpg" for number in range(3)],
         [None, None, "/masks/c.png"],
+        [None, None, "n01440764"],
         [hashlib.sha256(canonical(look)).hexdigest() for look in looks],
     ]
     outputs = [["images/pair-0.png", "images/c.tif", "images/pair-2.png"]]
@@ -330,11 +332,11 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_for_good(plan_of):
         "pairs": hashlib.sha256(canonical(pairs)).hexdigest(),
         "settings": hashlib.sha256(canonical([settings_of])).hexdigest(),
         "outputs": hashlib.sha256(canonical(outputs)).hexdigest(),
-        "options": hashlib.sha256(canonical({"image_format": "png", "quality": 90})).hexdigest(),
+        "options": hashlib.sha256(canonical({"image_format": "png", "quality": 90, "layout": "objects"})).hexdigest(),
         "weights": WEIGHTS,
     }
     assert plan.editions[0].parts == parts
-    assert plan.fingerprint == hashlib.sha256(canonical([3, parts])).hexdigest()
+    assert plan.fingerprint == hashlib.sha256(canonical([4, parts])).hexdigest()
 
 
 def canonical(value):
@@ -365,6 +367,7 @@ def test_the_fingerprint_covers_all_rows_of_many_in_their_order(plan_of, monkeyp
         {"resolution": None},
         {"style_resolution": 256},
         {"output": "other.png"},
+        {"label": "cat"},
         {"preset": "photo"},
         {"gate": 0.5},
     ],
@@ -387,6 +390,7 @@ def test_the_fingerprint_tells_jobs_apart(plan_of):
         plan_of(row(0), row(1), weights="f" * 64),
         plan_of(row(0), row(1), image_format="jpeg"),
         plan_of(row(0), row(1), quality=80),
+        plan_of(row(0), row(1), layout="webdataset"),
     ]
     assert len({plan.fingerprint for plan in plans}) == len(plans)
 
@@ -402,7 +406,7 @@ def test_the_pairs_are_plain_parquet_files(plan_of, store, tmp_path):
     rows = pq.read_table(tmp_path / "job" / page.key).to_pylist()
     assert [(row["pair_id"], row["shard"]) for row in rows] == [("pair-0", 0), ("pair-1", 1)]
     head = json.loads(store.read("plan.json"))
-    assert (head["version"], head["rows"], head["shards"]) == (3, 2, 2)
+    assert (head["version"], head["rows"], head["shards"]) == (4, 2, 2)
     assert head["manifest"] == plan.manifest == str(tmp_path / "manifest.jsonl")
 
 
@@ -485,7 +489,8 @@ def test_a_driver_killed_before_the_commit_mark_left_no_plan(plan_of, store):
         (
             [row(0), row(1)],
             {"image_format": "jpeg"},
-            "other image options (image_format png, quality 90 then, image_format jpeg, quality 90 now)",
+            "other options of the output (image_format png, quality 90, layout objects then,"
+            " image_format jpeg, quality 90, layout objects now)",
         ),
         (
             [row(0), row(1)],
@@ -504,7 +509,7 @@ def test_another_plan_is_refused_with_what_differs(plan_of, store, rows, options
 
 def test_all_that_differs_is_named(plan_of, store):
     plan_of(row(0), store=store)
-    with pytest.raises(PlanError, match=r"other pairs .*; other resolutions.*; other image.*; other model weights"):
+    with pytest.raises(PlanError, match=r"other pairs .*; other resolutions.*; other options of the output.*; other model weights"):
         plan_of(row(0, content="/x", resolution=99), weights="f" * 64, quality=1, store=store)
 
 
@@ -524,7 +529,7 @@ def test_no_plan(store):
     [
         lambda head: head[:30],
         lambda head: b"[]",
-        lambda head: b'{"version": 3}',
+        lambda head: b'{"version": 4}',
         lambda head: b"\xff" + head,
         lambda head: head.replace(b'"rows": 2', b'"rows": 3'),
         lambda head: head.replace(b'"shards": 2', b'"shards": 1'),
@@ -567,8 +572,8 @@ def test_the_pairs_of_another_plan_are_not_taken_for_its_own(plan_of, store, tmp
 
 def test_a_plan_of_another_version(plan_of, store):
     plan_of(row(0), store=store)
-    store.write("plan.json", store.read("plan.json").replace(b'"version": 3', b'"version": 2'))
-    with pytest.raises(PlanError, match="of version 2, this program reads version 3: use the program that started"):
+    store.write("plan.json", store.read("plan.json").replace(b'"version": 4', b'"version": 3'))
+    with pytest.raises(PlanError, match="of version 3, this program reads version 4: use the program that started"):
         load_plan(store)
 
 

@@ -1,0 +1,47 @@
+"""The pictures that a run has made, wherever its layout keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from jobs.commit import committed_rows
+from jobs.errors import NotFoundInStoreError
+from jobs.packs import open_pack
+from jobs.plan import OBJECTS, PlannedPair, Shard
+from jobs.storage import Store
+
+_PACKS_KEPT = 2
+
+
+class Pictures:
+    """Reads pictures; of packs, the last ones stay in memory.
+
+    Args:
+        store: of the run.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._opened = lru_cache(maxsize=_PACKS_KEPT)(self._open)
+
+    def read(self, shard: Shard, pair: PlannedPair) -> bytes:
+        """The image file of a pair.
+
+        Raises:
+            NotFoundInStoreError: there is none, or none that is recorded.
+            DamagedPackError: its pack cannot be read.
+            StorageError: the store cannot be read.
+        """
+        if shard.layout == OBJECTS:
+            return self._store.read(pair.output)
+        try:
+            return self._opened(shard)[pair.pair_id]
+        except KeyError:
+            raise NotFoundInStoreError(f"{pair.output} is in no pack of {shard.name}") from None
+
+    def _open(self, shard: Shard) -> Mapping[str, bytes]:
+        """Of all packs that the shard's records name."""
+        rows = (committed_rows(self._store, shard) or {}).values()
+        packs = sorted({row["pack"] for row in rows if row["pack"] is not None})
+        return {name: picture for key in packs for name, picture in open_pack(self._store, shard, key).items()}
