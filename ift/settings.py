@@ -149,7 +149,9 @@ class Settings:
 OPTIONS = tuple(field.name for field in fields(Settings))
 """The names that `Settings.from_options` takes, and that a manifest may have as columns."""
 
-_PER_LEVEL = ("alpha", "strength", "lambda_", "n_upd")
+PER_LEVEL = ("alpha", "strength", "lambda_", "n_upd")
+"""Those that take one number for all levels, or four in the order of `LEVELS`."""
+
 _WHOLE = ("n_upd", "n_iter", "nst_steps", "guided_radius")
 
 _CHOICES: dict[str, Any] = {"solver": Solver, "direction": Direction, "form": Form, "iterate": Iteration}
@@ -174,7 +176,7 @@ def _per_level(name: str, value: Any, number: Callable[[Any], float]) -> tuple[f
 
 
 def _per_level_hint(name: str) -> str:
-    return f": give one number, or four for {', '.join(LEVELS)}" if name in _PER_LEVEL else ""
+    return f": give one number, or four for {', '.join(LEVELS)}" if name in PER_LEVEL else ""
 
 
 def _by_name(method: str) -> tuple[str, ...]:

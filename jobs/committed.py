@@ -89,14 +89,20 @@ def iter_records(
         yield from tables
 
 
-def failed_rows(store: Store, plan: Plan) -> Iterator[tuple[int, frozenset[int]]]:
+def failed_rows(store: Store, plan: Plan, shards: Iterable[int] | None = None) -> Iterator[tuple[int, frozenset[int]]]:
     """The shards with failed records, and the rows of these.
+
+    Args:
+        store: that holds the records.
+        plan: whose shards are meant.
+        shards: the indices of committed shards to look at; None for all.
 
     Raises:
         DamagedRecordsError: see `iter_records`.
         StorageError: the store cannot be read.
     """
-    for index, records in iter_records(store, plan, committed_shards(store, plan), ("row", "status")):
+    shards = committed_shards(store, plan) if shards is None else shards
+    for index, records in iter_records(store, plan, shards, ("row", "status")):
         failed = records.filter(pc.equal(records["status"], "failed"))
         if len(failed):
             yield index, frozenset(failed["row"].to_pylist())

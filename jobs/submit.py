@@ -7,7 +7,6 @@ what is begun when it is stopped, a small upload, and the exit code of the job i
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import re
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobs.errors import JobError
+from jobs.run_name import run_name
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -86,7 +86,7 @@ def run(
     """
     with _mistakes_as_exit_code(address):
         client = _connect(address)
-        output = _output_of(command)
+        command, output = _portable(command, working_dir)
         runtime_env = runtime_env_of(working_dir, stop_wait)
         job, fresh = submit(
             client, id_ or lock_of(output), entrypoint_of("python", "-m", "jobs.stylize", *command), runtime_env
@@ -141,9 +141,7 @@ def status(id_: Identity, address: Address = _LOCAL) -> None:
 
 def lock_of(output: str) -> str:
     """The id that runs of an output share: readable, and another for every output."""
-    output = output.rstrip("/")
-    words = re.sub(r"[^A-Za-z0-9]+", "-", output)[-40:].strip("-")
-    return f"stylize-{words}-{hashlib.sha256(output.encode()).hexdigest()[:8]}"
+    return f"stylize-{run_name(output)}"
 
 
 def entrypoint_of(*words: str) -> str:
@@ -233,22 +231,23 @@ def _find(client: JobSubmissionClient, id_: str) -> JobDetails:
     return attempts[-1]
 
 
-def _output_of(command: Sequence[str]) -> str:
-    """The --output of a command of jobs.stylize, which is thereby checked before anything is uploaded."""
-    from jobs.stylize import app as stylize
+def _portable(command: Sequence[str], working_dir: str) -> tuple[list[str], str]:
+    """A command of jobs.stylize as the cluster is to run it, and its --output; all is checked before any upload."""
+    from jobs.config import with_flags_of_config
+    from jobs.stylize import context_of
 
-    group: Any = typer.main.get_command(stylize)
-    if command[0] not in group.commands:
-        raise JobError(f"jobs.stylize has no command {command[0]!r}, only {', '.join(group.commands)}")
-    output = str(
-        group.commands[command[0]].make_context(f"jobs.stylize {command[0]}", list(command[1:])).params["output"]
-    )
+    name, *arguments = command
+    arguments = with_flags_of_config(arguments, context_of(name, arguments), working_dir)
+    params = context_of(name, arguments).params
+    if "output" not in params:
+        raise JobError(f"jobs.stylize {name} has no --output: it needs no cluster")
+    output = str(params["output"])
     if "://" not in output and not Path(output).is_absolute():
         raise JobError(
             f"--output {output}: on the cluster a relative path leads into a copy of the working dir, which is "
             "thrown away; give s3://… or the absolute path of a folder that all nodes share"
         )
-    return output
+    return [name, *arguments], output
 
 
 def _connect(address: str) -> JobSubmissionClient:

@@ -14,13 +14,14 @@ from jobs.records import STAGES
 
 QUANTILES = {"p50": 50, "p90": 90, "p99": 99}
 
-COLUMNS = ("status", "resolution", "preset", "width", "height", *(f"{stage}_s" for stage in STAGES))
+COLUMNS = ("status", "resolution", "preset", "width", "height", "bytes", *(f"{stage}_s" for stage in STAGES))
 """What `Timings` looks at in the records."""
 
 _ON_DEVICE = ("style", "encoder", "transform", "decoder")
 
 _GROUP = {"resolution": pa.int64(), "preset": pa.string()}
-_SUMS = pa.schema({**_GROUP, "count": pa.int64(), "megapixels": pa.float64(), "busy": pa.float64()})
+_ADDED = {"count": pa.int64(), "megapixels": pa.float64(), "bytes": pa.float64(), "busy": pa.float64()}
+_SUMS = pa.schema({**_GROUP, **_ADDED})
 _CELLS = pa.schema({**_GROUP, "stage": pa.int8(), "bin": pa.int32(), "count": pa.int64()})
 
 _SCHEMA = pa.schema(
@@ -28,6 +29,7 @@ _SCHEMA = pa.schema(
         *_GROUP.items(),
         ("count", pa.int64()),
         ("megapixels", pa.float64()),
+        ("bytes", pa.float64()),
         ("pairs_per_s", pa.float64()),
         ("megapixels_per_s", pa.float64()),
     ]
@@ -57,7 +59,8 @@ class Timings:
         busy = np.sum([seconds[STAGES.index(stage)] for stage in _ON_DEVICE], axis=0)
         pixels = done["width"].fill_null(0).to_numpy() * done["height"].fill_null(0).to_numpy()
         ones = np.ones(len(done), np.int64)
-        sums = pa.table({**group, "count": ones, "megapixels": pixels / 1e6, "busy": busy}, _SUMS)
+        sizes = done["bytes"].fill_null(0).to_numpy()
+        sums = pa.table({**group, "count": ones, "megapixels": pixels / 1e6, "bytes": sizes, "busy": busy}, _SUMS)
         cells = [
             pa.table({**group, "stage": np.full(len(done), stage, np.int8), "bin": _bins(times), "count": ones}, _CELLS)
             for stage, times in enumerate(seconds)
@@ -72,9 +75,9 @@ class Timings:
         """One row per resolution and preset, of the pairs that are done.
 
         Returns:
-            `resolution`, `preset`, `count`, `megapixels` (mean of a picture), `pairs_per_s` and `megapixels_per_s` (of
-            one worker: the inverse of the mean time on the device), and for each stage its p50, p90 and p99 in
-            seconds, exact to 0.5 %.
+            `resolution`, `preset`, `count`, `megapixels` and `bytes` (means of a picture), `pairs_per_s` and
+            `megapixels_per_s` (of one worker: the inverse of the mean time on the device), and for each stage its
+            p50, p90 and p99 in seconds, exact to 0.5 %.
         """
         ordered = self._sums.sort_by([(name, "ascending") for name in _GROUP]).to_pylist()
         rows = {_group(row): _means(row) for row in ordered}
@@ -86,7 +89,7 @@ class Timings:
         return pa.Table.from_pylist(list(rows.values()), _SCHEMA)
 
     def _take(self, sums: pa.Table, cells: pa.Table) -> None:
-        self._sums = _add_up(pa.concat_tables([self._sums, sums]), _SUMS, ["count", "megapixels", "busy"])
+        self._sums = _add_up(pa.concat_tables([self._sums, sums]), _SUMS, list(_ADDED))
         self._cells = _add_up(pa.concat_tables([self._cells, cells]), _CELLS, ["count"])
 
 
@@ -108,6 +111,7 @@ def _means(row: dict[str, Any]) -> dict[str, Any]:
         **{name: row[name] for name in _GROUP},
         "count": row["count"],
         "megapixels": megapixels,
+        "bytes": row["bytes"] / row["count"],
         "pairs_per_s": rate,
         "megapixels_per_s": rate and rate * megapixels,
     }

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from jobs.benchmark.keys import Key, chosen
 from jobs.errors import JobError
-from jobs.stylize import mistakes_as_exit_code
+from jobs.exit_codes import mistakes_as_exit_code
 
 if TYPE_CHECKING:
     from jobs.benchmark.bench import Bench

@@ -12,8 +12,8 @@ import typer
 from jobs.demo.contents import write_contents
 from jobs.demo.styles import write_styles
 from jobs.errors import JobError
+from jobs.exit_codes import mistakes_as_exit_code
 from jobs.stylize import app as stylize
-from jobs.stylize import mistakes_as_exit_code
 
 ARTISTIC = ("starry", "fauve", "pointillism", "stained_glass", "woodblock", "watercolour", "ink", "gilded")
 PHOTO = ("golden_hour", "blue_hour", "watercolour")

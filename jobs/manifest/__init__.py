@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.manifest.columns import Column, Table
-from jobs.manifest.problems import Problems, problem
+from jobs.manifest.problems import SHOWN_PROBLEMS, Problems, problem
 from jobs.manifest.recipes import LABEL, Defaults, Recipe
 from jobs.manifest.rows import ROWS, Checked, Checker
 from jobs.manifest.values import IMAGES, MAX_RESOLUTION, MIN_RESOLUTION, OUTPUT_SUFFIXES
@@ -26,7 +26,14 @@ class Manifest:
         problems: of the rows read so far. What is wrong between rows, such as an id twice, others add to them.
     """
 
-    def __init__(self, uri: str, file: Path, defaults: Defaults, allowed: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        uri: str,
+        file: Path,
+        defaults: Defaults,
+        allowed: Sequence[str] = (),
+        most_problems: int = SHOWN_PROBLEMS,
+    ) -> None:
         """Takes a local copy of the manifest.
 
         Args:
@@ -34,6 +41,7 @@ class Manifest:
             file: what to read: Parquet, CSV or JSONL.
             defaults: what applies where a row gives nothing.
             allowed: folders and s3:// prefixes below which pictures must lie; none means anywhere.
+            most_problems: that are described; more are counted.
 
         Raises:
             ManifestError: not a manifest.
@@ -42,12 +50,17 @@ class Manifest:
         self.uri = uri
         self._file = file
         self._table = Table(uri, file)
-        self._checker = Checker(uri, defaults, allowed)
+        self._checker = Checker(uri, defaults, allowed, Problems(most_problems))
 
     @property
     def problems(self) -> Problems:
         """What is wrong with the rows read so far."""
         return self._checker.problems
+
+    @property
+    def rows(self) -> int:
+        """How many rows have been read so far, whether they can be used or not."""
+        return self._table.rows
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from jobs.errors import ManifestError
 
 SHOWN_PROBLEMS = 10
-"""More are only counted."""
+"""In the message of an error; more are only counted."""
 
+_AFTER_USER = re.compile(r"://[^/\s]*[:@]\S*")  # all of it: passwords have slashes, too
 _LONGEST_VALUE, _LONGEST_REASON = 80, 500  # characters of a message
 
 
@@ -19,11 +21,14 @@ class Problems:
 
     Attributes:
         count: how many there are.
+        most: of them are described.
+        first: these, by their rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = SHOWN_PROBLEMS) -> None:
         self.count = 0
-        self._first: list[tuple[int, str]] = []
+        self.most = most
+        self.first: list[tuple[int, str]] = []
 
     def add(self, rows: np.ndarray, describe: Callable[[int], str], more: int = 0) -> None:
         """Adds rows by their ascending numbers; only the first few are described, each by its place in `rows`.
@@ -31,16 +36,16 @@ class Problems:
         `more` is how many come after them that are only counted.
         """
         self.count += len(rows) + more
-        last = self._first[-1][0] if len(self._first) == SHOWN_PROBLEMS else None
-        for place, row in enumerate(rows[:SHOWN_PROBLEMS].tolist()):
+        last = self.first[-1][0] if len(self.first) == self.most else None
+        for place, row in enumerate(rows[: self.most].tolist()):
             if last is None or row < last:
-                self._first.append((row, describe(place)))
-        self._first = sorted(self._first)[:SHOWN_PROBLEMS]
+                self.first.append((row, describe(place)))
+        self.first = sorted(self.first)[: self.most]
 
     def error(self, uri: str, rows: int) -> ManifestError:
         """All that is wrong with a manifest of so many rows."""
-        first = f"; the first {len(self._first)}" if self.count > len(self._first) else ""
-        lines = [text for _, text in self._first]
+        first = f"; the first {len(self.first)}" if self.count > len(self.first) else ""
+        lines = [text for _, text in self.first]
         return ManifestError("\n  ".join([f"{uri}: {self.count} of {rows} rows cannot be used{first}:", *lines]))
 
 
@@ -50,9 +55,11 @@ def problem(row: int, column: str, value: object, reason: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it goes into a message, cut where it is long."""
+    """A value as it goes into a message, cut where it is long, and without the user and password of a URI."""
+    if isinstance(value, str):
+        value = _AFTER_USER.sub("://…", value)
     try:
-        text = repr(value[:_LONGEST_VALUE] if isinstance(value, (str, bytes)) else value)
+        text = _AFTER_USER.sub("://…", repr(value[:_LONGEST_VALUE] if isinstance(value, (str, bytes)) else value))
     except (RecursionError, ValueError):  # ValueError: a number of more digits than Python turns into text
         return "a value that is too large to be shown"
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."

@@ -10,7 +10,10 @@ from jobs.storage import local
 from jobs.storage.allowed import check_allowed
 from jobs.storage.uris import check_key, local_path, resolve_uri, scheme, shown, split_s3
 
-__all__ = ["Store", "check_allowed", "check_key", "copy_to_file", "open_store", "read_uri", "resolve_uri"]
+__all__ = [
+    "Store", "check_allowed", "check_key", "copy_from_file", "copy_to_file", "open_store", "read_start", "read_uri",
+    "resolve_uri",
+]  # fmt: skip
 
 
 class Store(Protocol):
@@ -98,6 +101,21 @@ def read_uri(uri: str, *, most_bytes: int | None = None, allowed: Sequence[str] 
     return local.read_file(local_path(uri), most_bytes)
 
 
+def read_start(uri: str, most_bytes: int, *, allowed: Sequence[str] = ()) -> bytes:
+    """Read the first `most_bytes` of what is anywhere, or all if it has fewer.
+
+    Raises:
+        NotFoundInStoreError: there is no such file or object.
+        StorageError: it cannot be read, or is refused; the message says why.
+    """
+    check_allowed(uri, allowed)
+    if scheme(uri) == "s3":
+        from jobs.storage import s3
+
+        return s3.read_start(*_split_object(uri), most_bytes)
+    return local.read_start(local_path(uri), most_bytes)
+
+
 def copy_to_file(uri: str, folder: Path) -> Path:
     """Return a local file with the bytes at `uri`: a local file as it is, an object copied into `folder`.
 
@@ -117,6 +135,22 @@ def copy_to_file(uri: str, folder: Path) -> Path:
     with local.plain_errors("write", copy):
         s3.copy_object(bucket, name, copy)
     return copy
+
+
+def copy_from_file(file: Path, uri: str) -> None:
+    """Put the bytes of a local file at `uri`: readers see what was there or all that is new, never a mixture.
+
+    They are streamed, whatever their size.
+
+    Raises:
+        StorageError: it cannot be written; the message says why.
+    """
+    if scheme(uri) != "s3":
+        local.put_file(file, local_path(uri))
+        return
+    from jobs.storage import s3
+
+    s3.put_file(file, *_split_object(uri))
 
 
 def _split_object(uri: str) -> tuple[str, str]:

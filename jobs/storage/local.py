@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import socket
 import stat
 import time
@@ -196,6 +197,32 @@ def read_file(path: Path, most_bytes: int | None = None) -> bytes:
         return path.read_bytes()
 
 
+def read_start(path: Path, most_bytes: int) -> bytes:
+    """Read the first bytes of a regular file; raises as `read_file`."""
+    check_file(path)
+    with _reading(path), path.open("rb") as file:
+        return file.read(most_bytes)
+
+
+def put_file(source: Path, path: Path) -> None:
+    """Copy a file to `path`, where it appears whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    part = path.with_name(f".{uuid4().hex}.part")
+    with plain_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with source.open("rb") as reader, part.open("xb") as writer:
+                shutil.copyfileobj(reader, writer, 1 << 20)
+                writer.flush()
+                os.fsync(writer.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def check_file(path: Path) -> int:
     """Return the size of a regular file.
 
@@ -263,10 +290,10 @@ def _raise_unless_gone(error: OSError) -> None:
 
 
 def _temporary_name() -> str:
-    return f"{uuid4().hex}~{os.getpid()}~{_pid_space()}"
+    return f"{uuid4().hex}~{os.getpid()}~{pid_space()}"
 
 
-def _pid_space() -> str:
+def pid_space() -> str:
     """Name the set of processes within which a process id means one process: a host, or a container on it."""
     try:
         namespace = Path("/proc/self/ns/pid").stat().st_ino  # containers may share the host's name
@@ -277,15 +304,16 @@ def _pid_space() -> str:
 
 def _is_stale(temporary: Path) -> bool:
     owner = _OWNER.fullmatch(temporary.name)
-    if owner and owner["space"] == _pid_space():
-        return not _is_alive(int(owner["pid"]))
+    if owner and owner["space"] == pid_space():
+        return not is_alive(int(owner["pid"]))
     try:
         return time.time() - temporary.stat().st_mtime > _DAY
     except FileNotFoundError:
         return False
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process here; it may be another one than was meant, if that ended long ago."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

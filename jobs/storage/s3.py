@@ -155,6 +155,28 @@ def read_object(bucket: str, name: str, most_bytes: int | None = None) -> bytes:
     return _get(bucket, name, most_bytes)[0]
 
 
+def read_start(bucket: str, name: str, most_bytes: int) -> bytes:
+    """Read the first bytes of an object; raises as `read_object`."""
+    with plain_errors("s3:GetObject", bucket, name):
+        try:
+            body: bytes = client().get_object(Bucket=bucket, Key=name, Range=f"bytes=0-{most_bytes - 1}")["Body"].read()
+            return body
+        except ClientError as error:
+            if code_of(error) != "InvalidRange":  # it is empty
+                raise
+            return b""
+
+
+def put_file(path: Path, bucket: str, name: str) -> None:
+    """Overwrite an object with the bytes of a file, in parts if it is large; it changes when all are there.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    with plain_errors("s3:PutObject", bucket, name):
+        client().upload_file(str(path), bucket, name, Config=_IN_PARTS)
+
+
 def copy_object(bucket: str, name: str, path: Path) -> None:
     """Copy an object of any size to a file, a few parts of it in memory at a time.
 
@@ -181,12 +203,7 @@ def _get(bucket: str, name: str, most_bytes: int | None = None) -> tuple[bytes, 
 
 def _look_for(bucket: str, name: str) -> None:
     """Ask for the first byte. HEAD would not do: its answer has no body that tells a missing bucket from an object."""
-    with plain_errors("s3:GetObject", bucket, name):
-        try:
-            client().get_object(Bucket=bucket, Key=name, Range="bytes=0-0")
-        except ClientError as error:
-            if code_of(error) != "InvalidRange":  # it is empty
-                raise
+    read_start(bucket, name, 1)
 
 
 def _put_if(bucket: str, name: str, data: bytes, **condition: str) -> bool:

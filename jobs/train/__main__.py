@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from jobs.errors import JobError
+from jobs.exit_codes import mistakes_as_exit_code
 from jobs.storage import open_store
 from jobs.storage.uris import local_path, scheme
-from jobs.stylize import mistakes_as_exit_code
 from jobs.train.evaluate import evaluate
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ift import options
 from jobs.errors import CredentialsError, JobError, StorageError, StorageUnavailableError
-from jobs.stylize import mistakes_as_exit_code
+from jobs.exit_codes import mistakes_as_exit_code
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -509,7 +509,9 @@ def test_another_plan_is_refused_with_what_differs(plan_of, store, rows, options
 
 def test_all_that_differs_is_named(plan_of, store):
     plan_of(row(0), store=store)
-    with pytest.raises(PlanError, match=r"other pairs .*; other resolutions.*; other options of the output.*; other model weights"):
+    with pytest.raises(
+        PlanError, match=r"other pairs .*; other resolutions.*; other options of the output.*; other model weights"
+    ):
         plan_of(row(0, content="/x", resolution=99), weights="f" * 64, quality=1, store=store)
 
 

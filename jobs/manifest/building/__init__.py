@@ -1,0 +1,1 @@
+"""What `jobs.manifest.build` is made of."""
