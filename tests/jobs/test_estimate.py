@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from jobs import stylize
 from jobs.errors import JobError
 from jobs.estimate import Group, Prices, expect, read_timings
 from jobs.parquet import to_parquet
@@ -83,9 +85,15 @@ def run_of(folder, count, *, done, resolutions=(256,)):
     return store
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """What is told does not wrap, wherever the module was imported first."""
+    monkeypatch.setattr(stylize, "console", Console(width=200))
+
+
 def plan_command(folder, *arguments, manifest="manifest.csv", output="new"):
     words = ["plan", "--manifest", folder / manifest, "--output", folder / output, *arguments]
-    return CliRunner().invoke(app, list(map(str, words)), env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, list(map(str, words)))
 
 
 def test_a_manifest_from_the_timings_of_a_trial(tmp_path):
