@@ -14,12 +14,11 @@ from jobs.demo.styles import write_styles
 from jobs.errors import JobError
 from jobs.exit_codes import mistakes_as_exit_code
 from jobs.stylize import app as stylize
+from jobs.suffixes import SUFFIXES
 
 ARTISTIC = ("starry", "fauve", "pointillism", "stained_glass", "woodblock", "watercolour", "ink", "gilded")
 PHOTO = ("golden_hour", "blue_hour", "watercolour")
 """Which painted styles are shown with which preset."""
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 
 
 def main(
@@ -65,9 +64,9 @@ def pictures_in(folder: Path) -> list[Path]:
     Raises:
         JobError: there are none.
     """
-    found = sorted(path.absolute() for path in folder.glob("*") if path.suffix.lower() in PICTURES)
+    found = sorted(path.absolute() for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise JobError(f"{folder} has no pictures: name a folder with {', '.join(PICTURES)} files")
+        raise JobError(f"{folder} has no pictures: name a folder with {', '.join(SUFFIXES)} files")
     return found
 
 

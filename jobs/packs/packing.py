@@ -12,7 +12,8 @@ from itertools import count
 from typing import NamedTuple
 
 from jobs.errors import NotFoundInStoreError, StorageError
-from jobs.packs.format import DamagedPackError, Sample, format_of_layout, pack_key
+from jobs.packs.format import format_of_layout, pack_key
+from jobs.packs.sample import DamagedPackError, Sample
 from jobs.plan import Shard
 from jobs.storage import Store
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.packs.format import DamagedPackError, Sample
+from jobs.packs.sample import DamagedPackError, Sample
 from jobs.parquet import to_parquet
 
 _TEXT = {"dtype": "string", "_type": "Value"}
@@ -55,6 +55,3 @@ class ParquetFormat:
         if len(pictures) < len(table):
             raise DamagedPackError("a pair is there twice")
         return pictures
-
-
-FORMAT = ParquetFormat()

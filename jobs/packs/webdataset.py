@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from posixpath import splitext
 
-from jobs.packs.format import DamagedPackError, Sample
+from jobs.packs.sample import DamagedPackError, Sample
 
 
 class WebDatasetFormat:
@@ -52,9 +52,6 @@ class WebDatasetFormat:
         if [_name(pair_id) for pair_id in ids] != list(pictures):
             raise DamagedPackError("not every picture has its json, or the other way round")
         return dict(zip(ids, pictures.values(), strict=True))
-
-
-FORMAT = WebDatasetFormat()
 
 
 def _name(pair_id: str) -> str:

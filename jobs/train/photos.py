@@ -18,9 +18,7 @@ from ift.settings import MAX_PIXELS
 from ift.training.draws import Crop, cut
 from jobs.errors import CredentialsError, JobError, StorageError, StorageUnavailableError
 from jobs.storage import Store, open_store
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jp2", ".avif")
-"""Of the files that are taken for pictures."""
+from jobs.suffixes import SUFFIXES
 
 _MOST_ENLARGED = 4
 """Times that a small picture is enlarged to the side of a crop: beyond it there is nothing to learn from."""

@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from jobs.errors import ManifestError
 from jobs.inventory import batches
-from jobs.manifest.building.roots import SUFFIXES, Root
+from jobs.manifest.building.roots import Root
 from jobs.plan.workspace import Workspace
 from jobs.storage.uris import shown
+from jobs.suffixes import SUFFIXES
 
 _KEYS = pa.schema({"root": pa.int16(), "key": pa.string()})
 

@@ -16,9 +16,7 @@ from jobs.manifest.building.names import LONGEST_NAME
 from jobs.manifest.values import parse
 from jobs.storage import Store, open_store
 from jobs.storage.uris import local_path, scheme, shown
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jp2", ".avif")
-"""Of the files that are taken for pictures."""
+from jobs.suffixes import SUFFIXES
 
 HIDDEN, NO_PICTURE, BAD_NAME = "hidden", "no picture by its suffix", "a name that no manifest can hold"
 

@@ -6,8 +6,8 @@ from jobs.commit import commit, committed_rows, recommit
 from jobs.errors import NotFoundInStoreError
 from jobs.manifest import Defaults
 from jobs.outputs import open_outputs
-from jobs.packs import open_pack, put_in_packs
-from jobs.packs.format import Sample, format_of_layout
+from jobs.packs import Sample, open_pack, put_in_packs
+from jobs.packs.format import format_of_layout
 from jobs.pictures import Pictures
 from jobs.plan import prepare_plan
 from jobs.records import Record, decode_records, encode_records
