@@ -37,14 +37,13 @@ class EventLog:
                 f"--log-json {to}: {error.strerror}; give a file that can be written, or - for stdout"
             ) from error
         handler.setFormatter(_JsonLine(run))
-        self._logger = logging.Logger("ift.events")  # of its own: what others do with logging changes nothing here
-        self._logger.addHandler(handler)
         self._handler = handler
 
     def __call__(self, event: Event) -> None:
         """Writes a line, and it is on its way to the reader when this returns; what is for gauges only is left out."""
         if event.level > logging.DEBUG:
-            self._logger.log(event.level, event)
+            # Without a logger: what others do with those, such as `logging.disable`, changes nothing here.
+            self._handler.handle(logging.LogRecord("ift.events", event.level, __file__, 0, event, (), None))
 
     def close(self) -> None:
         """Closes the file."""

@@ -1,6 +1,7 @@
 """The log for machines: a line of JSON for each event, and nothing that should not be told."""
 
 import json
+import logging
 import socket
 
 import pytest
@@ -47,6 +48,12 @@ def test_an_error_that_ends_a_run_is_its_last_line(tmp_path):
     last = lines(path.read_text())[-1]
     assert (last["event"], last["level"], last["error_type"]) == ("run_failed", "error", "JobError")
     assert (last["error"], last["done"], last["failed"]) == ("no storage has answered", 11, 1)
+
+
+def test_what_others_do_with_logging_changes_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    EventLog("-", "r")(ShardCommitted(7, 1, 0))
+    assert len(lines(capsys.readouterr().out)) == 1
 
 
 def test_a_dash_is_stdout(capsys):
