@@ -198,7 +198,8 @@ class FaultyProxy:
         """Whether no fault is left that could hit a request."""
         with self._lock:
             self._active = [active for active in self._active if not active.over]
-            return not self._active and not self._refusals
+            listening = self._server is not None and self._server.is_serving()
+            return not self._active and not self._refusals and listening
 
     def _call(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
