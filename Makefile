@@ -20,7 +20,7 @@ demo: install
 
 # Side by side, for what starts Ray or a store waits more than it works; a file's tests share what they start.
 test: install lint fast
-	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 fast: install
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile
