@@ -75,6 +75,16 @@ def committed_rows(store: Store, shard: Shard) -> Rows | None:
         return None
 
 
+def packs_of(rows: Rows) -> list[str]:
+    """The keys of the packs that records name."""
+    return sorted({row["pack"] for row in rows.values() if row["pack"] is not None})
+
+
+def failed_ids(rows: Rows) -> dict[str, int]:
+    """The rows of the pairs whose records say that they failed, by pair id."""
+    return {row["pair_id"]: number for number, row in rows.items() if row["status"] == "failed"}
+
+
 def recommit(store: Store, shard: Shard, records: Iterable[Record], seen: Rows) -> Outcome:
     """Replaces the records of some rows of a committed shard.
 

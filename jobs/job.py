@@ -15,7 +15,7 @@ from jobs.errors import PlanError
 from jobs.exit_codes import DAMAGED, TOO_MANY_FAILED
 from jobs.flags import Planning, Running, Sources, Working
 from jobs.manifest import Defaults
-from jobs.packs import INDEX_KEY, pack_index
+from jobs.packs import INDEX_KEY, PackIndex
 from jobs.parquet import to_parquet
 from jobs.plan import OBJECTS, Plan, Prepared, load_plan, prepare_plan
 from jobs.run import run_on_cluster
@@ -129,11 +129,12 @@ def retry_failed(job: Job) -> int | None:
 
 def conclude(job: Job, seconds: float) -> Summary:
     """Writes timings and summary of a run that took so long, and prints them."""
-    summary, timings = summarize(job.store, job.plan, seconds)
+    packs = PackIndex()
+    summary, timings = summarize(job.store, job.plan, seconds, packs.add)
     job.store.write(TIMINGS_KEY, to_parquet(timings))
     job.store.write(SUMMARY_KEY, summary.to_json())
     if job.plan.layout != OBJECTS:
-        job.store.write(INDEX_KEY, pack_index(job.store, job.plan))
+        job.store.write(INDEX_KEY, packs.to_json())
     job.store.sweep()
     print_summary(summary, job.console)
     return summary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from jobs.commit import committed_rows
+from jobs.commit import committed_rows, packs_of
 from jobs.errors import NotFoundInStoreError
 from jobs.packs import open_pack
 from jobs.plan import OBJECTS, PlannedPair, Shard
@@ -42,6 +42,5 @@ class Pictures:
 
     def _open(self, shard: Shard) -> Mapping[str, bytes]:
         """Of all packs that the shard's records name."""
-        rows = (committed_rows(self._store, shard) or {}).values()
-        packs = sorted({row["pack"] for row in rows if row["pack"] is not None})
+        packs = packs_of(committed_rows(self._store, shard) or {})
         return {name: picture for key in packs for name, picture in open_pack(self._store, shard, key).items()}

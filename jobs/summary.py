@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -30,7 +30,7 @@ from jobs.timings import Timings
 SUMMARY_KEY = "summary.json"
 TIMINGS_KEY = "timings.parquet"
 
-_COLUMNS = ("row", "status", "error_type", "error", "attempts", "finished_at", *timings.COLUMNS)
+_COLUMNS = ("row", "status", "pack", "error_type", "error", "attempts", "finished_at", *timings.COLUMNS)
 _TOGETHER = 8192  # records summed up at a time, or somewhat more
 _LATELY = 600  # seconds of activity that the rate is taken from
 _MOST_KINDS = 1000
@@ -82,13 +82,16 @@ class Summary:
         return (json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def summarize(store: Store, plan: Plan, seconds: float = 0.0) -> tuple[Summary, pa.Table]:
+def summarize(
+    store: Store, plan: Plan, seconds: float = 0.0, also: Callable[[pa.Table], object] = lambda records: None
+) -> tuple[Summary, pa.Table]:
     """The summary of a run and its table of timings, in one pass over the records, a few at a time.
 
     Args:
         store: that holds the run.
         plan: the frozen plan.
         seconds: that this call of the program took.
+        also: who else is shown the records, with status and pack.
 
     Raises:
         DamagedRecordsError: a record object cannot be read; the message names it, and the way out.
@@ -100,6 +103,7 @@ def summarize(store: Store, plan: Plan, seconds: float = 0.0) -> tuple[Summary, 
         for table in _together(table for _, table in records):
             tally.add(table)
             times.add(table)
+            also(table)
     left = plan.rows - tally.done - tally.failed
     rate = tally.pairs_per_second()
     table = times.table()

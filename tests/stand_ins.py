@@ -10,6 +10,16 @@ from jobs.records import Record
 from jobs.storage import open_store
 
 
+def is_first(marks, name):
+    """Whether nobody has asked this before; a file among `marks` remembers it beyond the death of a process."""
+    marks.mkdir(exist_ok=True)
+    try:
+        (marks / name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 class StandIn:
     """Commits a record per pair; what a pair's name says happens on the way."""
 
@@ -64,12 +74,7 @@ class StandIn:
         return record
 
     def first(self, name):
-        self.marks.mkdir(exist_ok=True)
-        try:
-            (self.marks / name).touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
+        return is_first(self.marks, name)
 
 
 class Stillborn:

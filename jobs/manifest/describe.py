@@ -16,7 +16,7 @@ from jobs.manifest import Defaults, Manifest
 from jobs.plan.loading import load_manifest
 from jobs.plan.workspace import Workspace, open_workspace
 from jobs.storage import copy_to_file
-from jobs.storage.uris import local_path, scheme, shown
+from jobs.storage.uris import absolute_uri, shown
 
 MOST_LABELS = 1000
 """That are described; more are counted."""
@@ -78,7 +78,7 @@ def describe(uri: str) -> Description:
         StorageError: it cannot be read.
         PlanError: no room for temporary files.
     """
-    uri = uri if scheme(uri) else str(local_path(uri).absolute())
+    uri = absolute_uri(uri)
     with TemporaryDirectory(prefix="ift-describe-") as name, open_workspace(Path(name)) as workspace:
         load_manifest(workspace, Manifest(uri, copy_to_file(uri, Path(name)), Defaults()))
         return _description(workspace)

@@ -22,7 +22,7 @@ from jobs.plan.loading import load_rows
 from jobs.plan.outputs import SUFFIXES, check_outputs, output_sql
 from jobs.plan.workspace import Workspace, open_workspace
 from jobs.storage import copy_to_file
-from jobs.storage.uris import local_path, scheme, shown
+from jobs.storage.uris import absolute_uri, shown
 
 MOST_KEPT = 1000
 """Findings of a kind; more are counted."""
@@ -105,7 +105,7 @@ def validate(
         SettingsError: the defaults contradict each other.
         PlanError: no room for temporary files.
     """
-    uri = uri if scheme(uri) else str(local_path(uri).absolute())
+    uri = absolute_uri(uri)
     validity = Validity(uri, look.quick)
     with TemporaryDirectory(prefix="ift-validate-") as name, open_workspace(Path(name)) as workspace:
         try:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pyarrow as pa
 import pyarrow.compute as pc
-
-from jobs.committed import committed_shards, iter_records
-from jobs.plan import Plan
-from jobs.storage import Store
 
 INDEX_KEY = "packs.json"
 
 
-def pack_index(store: Store, plan: Plan) -> bytes:
-    """A JSON object with the key of every pack that a record names, and how many pictures it has.
+class PackIndex:
+    """Counts the pictures in every pack that a record names."""
 
-    Raises:
-        DamagedRecordsError: a record object cannot be read.
-        StorageError: the store cannot be read.
-    """
-    packs: Counter[str] = Counter()
-    for _, records in iter_records(store, plan, committed_shards(store, plan), ("status", "pack")):
+    def __init__(self) -> None:
+        self._packs: Counter[str] = Counter()
+
+    def add(self, records: pa.Table) -> None:
+        """Takes records in."""
         done = records.filter(pc.equal(records["status"], "done"))
         for entry in pc.value_counts(done["pack"]).to_pylist():
-            packs[entry["values"]] += entry["counts"]
-    shards = [{"url": key, "nsamples": packs[key]} for key in sorted(packs)]
-    return (json.dumps({"wids_version": 1, "shardlist": shards}, indent=1) + "\n").encode()
+            self._packs[entry["values"]] += entry["counts"]
+
+    def to_json(self) -> bytes:
+        """The packs by name, as one JSON object."""
+        shards = [{"url": key, "nsamples": count} for key, count in sorted(self._packs.items())]
+        return (json.dumps({"wids_version": 1, "shardlist": shards}, indent=1) + "\n").encode()

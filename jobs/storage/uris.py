@@ -102,6 +102,15 @@ def local_path(uri: str) -> Path:
     return Path(uri)
 
 
+def absolute_uri(uri: str) -> str:
+    """Name the same thing to programs in other folders: a local path becomes absolute, a URI stays.
+
+    Raises:
+        StorageError: it is empty, or no path.
+    """
+    return uri if scheme(uri) else str(local_path(uri).absolute())
+
+
 def resolve_uri(reference: str, base: str) -> str:
     """Resolve a `reference` found in the file at `base`, itself local or on S3.
 

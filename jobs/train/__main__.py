@@ -12,7 +12,7 @@ from rich.console import Console
 from jobs.errors import JobError
 from jobs.exit_codes import mistakes_as_exit_code
 from jobs.storage import open_store
-from jobs.storage.uris import local_path, scheme
+from jobs.storage.uris import absolute_uri
 from jobs.train.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ def main(
             recipe=chosen,
             lengths=_lengths(chosen, len(names), steps),
             seed=seed,
-            start=start if start in (PRETRAINED, SCRATCH) else _absolute(start),
-            vgg19=_absolute(vgg19) if vgg19 is not None else None,
+            start=start if start in (PRETRAINED, SCRATCH) else absolute_uri(start),
+            vgg19=absolute_uri(vgg19) if vgg19 is not None else None,
             precision=_precision(precision),
             checkpoint_every=checkpoint_every,
             sample_every=sample_every,
             source=images,
-            held_out=_absolute(held_out) if held_out is not None else None,
+            held_out=absolute_uri(held_out) if held_out is not None else None,
         )
         # Before anything is started: if there is no photo that can be used, it says so.
         task.open_photos().photo(0, max(stage.crop for stage in chosen.stages))
@@ -140,11 +140,6 @@ def _precision(name: str | None) -> str | None:
     if name not in (None, "float32", "bfloat16"):
         raise JobError(f"--precision {name}: give float32 or bfloat16")
     return name
-
-
-def _absolute(path: str) -> str:
-    """The same file to workers in other folders."""
-    return path if scheme(path) else str(local_path(path).absolute())
 
 
 if __name__ == "__main__":

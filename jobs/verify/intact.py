@@ -7,15 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from jobs.commit import Rows
 from jobs.packs import packed_shard
 from jobs.plan import OBJECTS, PlannedPair, Shard
 from jobs.records import DamagedRecordsError
 
-Records = dict[int, dict[str, Any]]
-"""Of a shard, by row."""
 
-
-def intact(table: pa.Table, shard: Shard) -> Records:
+def intact(table: pa.Table, shard: Shard) -> Rows:
     """The records by row, if they are those of the shard's pairs, each once, and consistent in themselves.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from jobs.ahead import ahead
-from jobs.commit import committed_rows
+from jobs.commit import Rows, committed_rows, failed_ids, packs_of
 from jobs.committed import RECORDS, Committed
 from jobs.errors import NotFoundInStoreError
 from jobs.inventory import Named, open_inventory
@@ -19,8 +19,8 @@ from jobs.plan import OBJECTS, Plan, Shard, load_plan
 from jobs.records import DamagedRecordsError, decode_records
 from jobs.storage import Store
 from jobs.verify.findings import DAMAGED, MISSING, STRAY, UNRECORDED, Finding, Verdict
-from jobs.verify.intact import Records, intact
-from jobs.verify.pictures import NO_SUCH_OBJECT, check_pictures, packs_of
+from jobs.verify.intact import intact
+from jobs.verify.pictures import NO_SUCH_OBJECT, check_pictures
 
 _NOBODYS = "no record and no plan names it"
 
@@ -70,7 +70,7 @@ class _Checked:
     """A shard with its records, by row; None if it has none, or none that are intact."""
 
     shard: Shard
-    records: Records | None
+    records: Rows | None
     findings: list[Finding]
 
 
@@ -149,9 +149,9 @@ def _confirm_stray_pack(store: Store, shard: Shard, key: str) -> Finding | None:
         return None
     except DamagedPackError as error:
         return Finding(STRAY, key, f"{_NOBODYS}; {error}")
-    if records is None or key in packs_of(dict(records)):
+    if records is None or key in packs_of(records):
         return None
-    failed = {record["pair_id"]: row for row, record in records.items() if record["status"] == "failed"}
+    failed = failed_ids(records)
     if not standing.keys() <= failed.keys():
         return Finding(STRAY, key, _NOBODYS)
     rows = tuple(failed[pair_id] for pair_id in standing)

@@ -6,18 +6,18 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from jobs.commit import Rows, failed_ids, packs_of
 from jobs.errors import NotFoundInStoreError
 from jobs.packs import DamagedPackError, open_pack
 from jobs.plan import OBJECTS, Shard
 from jobs.storage import Store
 from jobs.verify.findings import DAMAGED_PACK, MISSING, UNRECORDED, WRONG_BYTES, WRONG_SIZE, Finding
-from jobs.verify.intact import Records
 
 NO_SUCH_OBJECT = "its record says that it is done, but there is no such object"
 _NO_SUCH_PACK = "its pairs' records say that they are done, but there is no such object"
 
 
-def check_pictures(store: Store, shard: Shard, records: Records, thorough: bool) -> Iterator[Finding]:
+def check_pictures(store: Store, shard: Shard, records: Rows, thorough: bool) -> Iterator[Finding]:
     """What is wrong with them. If not `thorough`, only packs are looked for; missing objects are found by listing.
 
     Raises:
@@ -29,7 +29,7 @@ def check_pictures(store: Store, shard: Shard, records: Records, thorough: bool)
         yield from _check_objects(store, shard, records)
 
 
-def _check_objects(store: Store, shard: Shard, records: Records) -> Iterator[Finding]:
+def _check_objects(store: Store, shard: Shard, records: Rows) -> Iterator[Finding]:
     for pair in shard.pairs:
         if records[pair.row]["status"] == "done":
             try:
@@ -41,7 +41,7 @@ def _check_objects(store: Store, shard: Shard, records: Records) -> Iterator[Fin
                 yield Finding(kind, pair.output, words, shard.index, pair.row, pair.pair_id)
 
 
-def _check_packs(store: Store, shard: Shard, records: Records, thorough: bool) -> Iterator[Finding]:
+def _check_packs(store: Store, shard: Shard, records: Rows, thorough: bool) -> Iterator[Finding]:
     for key in packs_of(records):
         rows = tuple(row for row, record in records.items() if record["pack"] == key)
         try:
@@ -55,7 +55,7 @@ def _check_packs(store: Store, shard: Shard, records: Records, thorough: bool) -
             yield Finding(DAMAGED_PACK, key, str(error), shard.index, rows=rows)
 
 
-def _check_pack(store: Store, shard: Shard, records: Records, key: str, rows: tuple[int, ...]) -> Iterator[Finding]:
+def _check_pack(store: Store, shard: Shard, records: Rows, key: str, rows: tuple[int, ...]) -> Iterator[Finding]:
     """Compares a pack with the records that name it; whatever is wrong within it is the whole pack's fault.
 
     Raises:
@@ -69,17 +69,12 @@ def _check_pack(store: Store, shard: Shard, records: Records, key: str, rows: tu
         problem = "it is not there" if picture is None else (_compare(picture, records[row]) or (None, None))[1]
         if problem is not None:
             raise DamagedPackError(f"the picture of pair {pair_id!r}: {problem}")
-    failed = {record["pair_id"]: row for row, record in records.items() if record["status"] == "failed"}
+    failed = failed_ids(records)
     for pair_id in standing:
         if pair_id not in failed:
             raise DamagedPackError(f"it holds a picture of pair {pair_id!r}, whose record names another place")
         words = "a pack holds it, though its record says that the pair failed"
         yield Finding(UNRECORDED, key, words, shard.index, failed[pair_id], pair_id)
-
-
-def packs_of(records: Records) -> list[str]:
-    """The keys of the packs that records name."""
-    return sorted({record["pack"] for record in records.values() if record["pack"] is not None})
 
 
 def _compare(data: bytes, record: dict[str, Any]) -> tuple[str, str] | None:

@@ -9,9 +9,10 @@ from PIL import Image
 
 from ift import Stylizer
 from jobs.manifest import Defaults
-from jobs.packs import pack_index
+from jobs.packs import PackIndex
 from jobs.plan import load_plan, prepare_plan
 from jobs.storage import open_store
+from jobs.summary import summarize
 from jobs.verify import verify
 from jobs.work import Effort, WorkerConfig
 from jobs.worker import ShardWorker
@@ -85,7 +86,9 @@ def test_webdataset_reads_what_the_index_lists(made):
     import webdataset
 
     folder = made("webdataset")
-    index = json.loads(pack_index(open_store(str(folder)), load_plan(open_store(str(folder)))))
+    store, packs = open_store(str(folder)), PackIndex()
+    summarize(store, load_plan(store), also=packs.add)
+    index = json.loads(packs.to_json())
     urls = [str(folder / pack["url"]) for pack in index["shardlist"]]
     assert sorted(urls) == sorted(map(str, (folder / "images").iterdir()))
     read = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8").to_tuple("png", "json"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import jobs.stylize
 from jobs.actor import StylizeActor
 from jobs.errors import StorageUnavailableError
+from tests.stand_ins import is_first
 
 
 class TroubledActor(StylizeActor):
@@ -16,19 +17,11 @@ class TroubledActor(StylizeActor):
         super().__init__(config, name)
 
     def run(self, shard, effort):
-        if self.first("death"):
+        if is_first(self.marks, "death"):
             os._exit(1)
-        if effort.tries and self.first("setback"):
+        if effort.tries and is_first(self.marks, "setback"):
             raise StorageUnavailableError("no answer from this store, for now")
         return super().run(shard, effort)
-
-    def first(self, name):
-        self.marks.mkdir(exist_ok=True)
-        try:
-            (self.marks / name).touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
 
 
 if __name__ == "__main__":
