@@ -6,24 +6,7 @@ import torch
 from torch import Tensor
 
 from ift.errors import SettingsError
-
-# Oklab (Ottosson 2020), from linear sRGB.
-_LMS = torch.tensor(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ],
-    dtype=torch.float64,
-)
-_LAB = torch.tensor(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ],
-    dtype=torch.float64,
-)
+from ift.oklab import gamma, linear_rgb, oklab
 
 _CONTRAST = (0.75, 2.0)
 """Strokes may be stretched or flattened by this much."""
@@ -65,13 +48,13 @@ def with_colours_of(result: Tensor, content: Tensor) -> Tensor:
         raise SettingsError(
             f"the result is {tuple(result.shape)}, the content {tuple(content.shape)}: both must be (B, 3, H, W)"
         )
-    strokes, colours = (_oklab(picture.float().clamp(0, 1).movedim(1, -1)) for picture in (result, content))
+    strokes, colours = (oklab(picture.float().clamp(0, 1).movedim(1, -1)) for picture in (result, content))
     target = torch.cat([_matched(strokes[..., :1], colours[..., :1]), colours[..., 1:]], -1)
     inner = colours * colours.new_tensor([1, _KEPT_CHROMA, _KEPT_CHROMA])
-    rgb = _linear_rgb(target)
+    rgb = linear_rgb(target)
     outside = ~_exists(rgb)
-    rgb[outside] = _linear_rgb(_outermost(inner[outside], target[outside]))
-    return _gamma(rgb.clamp(0, 1)).movedim(-1, 1).contiguous().to(result.dtype)
+    rgb[outside] = linear_rgb(_outermost(inner[outside], target[outside]))
+    return gamma(rgb.clamp(0, 1)).movedim(-1, 1).contiguous().to(result.dtype)
 
 
 def _matched(lightness: Tensor, like: Tensor) -> Tensor:
@@ -93,23 +76,10 @@ def _outermost(inner: Tensor, target: Tensor) -> Tensor:
     share = torch.zeros_like(inner[:, :1])
     for halving in range(1, _BISECTIONS + 1):
         further = share + 0.5**halving
-        exists = _exists(_linear_rgb(inner + further * (target - inner)))
+        exists = _exists(linear_rgb(inner + further * (target - inner)))
         share = torch.where(exists.unsqueeze(1), further, share)
     return inner + share * (target - inner)
 
 
-def _exists(linear_rgb: Tensor) -> Tensor:
-    return ((linear_rgb >= -_TOLERANCE) & (linear_rgb <= 1 + _TOLERANCE)).all(-1)
-
-
-def _oklab(srgb: Tensor) -> Tensor:
-    linear = torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return (linear @ _LMS.T.to(srgb)).clamp(min=0) ** (1 / 3) @ _LAB.T.to(srgb)
-
-
-def _linear_rgb(oklab: Tensor) -> Tensor:
-    return (oklab @ _LAB.inverse().T.to(oklab)) ** 3 @ _LMS.inverse().T.to(oklab)
-
-
-def _gamma(linear: Tensor) -> Tensor:
-    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+def _exists(linear: Tensor) -> Tensor:
+    return ((linear >= -_TOLERANCE) & (linear <= 1 + _TOLERANCE)).all(-1)
