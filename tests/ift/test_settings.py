@@ -63,7 +63,7 @@ def test_a_preset_is_what_its_name_gives(preset):
 
 def test_the_presets_differ_and_artistic_is_the_default():
     assert Settings.from_options() == PRESETS["artistic"] != PRESETS["photo"]
-    assert (PRESETS["artistic"].gate, PRESETS["photo"].gate) == (0, 1)
+    assert (PRESETS["artistic"].gate, PRESETS["photo"].gate) == (0.3, 1)
 
 
 @pytest.mark.parametrize("name", PER_LEVEL)
