@@ -130,6 +130,27 @@ def pairs_sheet(
     return sheet.image
 
 
+def rows_sheet(title: str, rows: Sequence[Sequence[Labelled]], *, apart: int, thumb: int = 224) -> Image.Image:
+    """Rows of pictures with a caption each, such as a pair and what every method makes of it.
+
+    Args:
+        title: stands above the rows.
+        rows: (label, picture); None is marked as unreadable among what goes in, as failed among what comes out.
+        apart: how many pictures of a row go in; there is more room after them.
+        thumb: side of a thumbnail in pixels; pictures are cropped to squares about their centres.
+
+    Returns:
+        An RGB picture.
+    """
+    geometry = _Geometry(thumb, len(rows), max(map(len, rows), default=0), apart_x=frozenset({apart}))
+    sheet = _Sheet(geometry, title)
+    for number, row in enumerate(rows):
+        for column, (label, picture) in enumerate(row):
+            sheet.cell(number, column, picture or (_UNREADABLE if column < apart else "failed"))
+            sheet.caption(number, column, label)
+    return sheet.image
+
+
 class _Sheet:
     """A picture with a title and cells to fill."""
 

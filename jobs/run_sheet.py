@@ -9,15 +9,13 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
-from ift.errors import ImageError
-from ift.images import decode_image
 from jobs.contact_sheet import Labelled, Triple, contact_sheet, pairs_sheet
-from jobs.errors import NotFoundInStoreError, StorageError
+from jobs.errors import NotFoundInStoreError
 from jobs.pictures import Pictures
 from jobs.plan import Plan, PlannedPair, Shard
-from jobs.storage import Store, read_uri
+from jobs.storage import Store
+from jobs.thumbnails import SIDE, thumbnail, thumbnail_of
 
-_THUMB = 224
 _MOST = 16
 _MOST_PAIRS = 10_000
 """More are not looked at: a larger run is shown by its first pairs."""
@@ -71,7 +69,7 @@ class _Thumbnails:
 
     def __init__(self, pictures: Pictures, shards: Mapping[str, Shard]) -> None:
         self._pictures, self._shards = pictures, shards
-        self._source = lru_cache(maxsize=4 * _MOST)(_source)
+        self._source = lru_cache(maxsize=4 * _MOST)(thumbnail_of)
 
     def table_of(self, title: str, pairs: _Table) -> Image.Image:
         contents = {name: pair.content for (name, _), pair in pairs.items()}
@@ -82,7 +80,7 @@ class _Thumbnails:
             self._labelled(contents),
             self._labelled(styles),
             {names: self._result(pairs[names]) for names in shown},
-            thumb=_THUMB,
+            thumb=SIDE,
             max_rows=_MOST,
             max_columns=_MOST,
         )
@@ -92,7 +90,7 @@ class _Thumbnails:
             Triple(pair.pair_id, self._source(pair.content), self._source(pair.styles[0]), self._result(pair))
             for pair in pairs[: 2 * _MOST]
         ]
-        return pairs_sheet(title, triples, thumb=_THUMB, per_line=2, max_lines=_MOST)
+        return pairs_sheet(title, triples, thumb=SIDE, per_line=2, max_lines=_MOST)
 
     def _labelled(self, uris: Mapping[str, str]) -> list[Labelled]:
         """All names, for the sheet counts them; pictures only for those that it shows."""
@@ -101,23 +99,9 @@ class _Thumbnails:
     def _result(self, pair: PlannedPair) -> Image.Image | None:
         """The stylized picture; None if there is none."""
         try:
-            return _thumbnail(self._pictures.read(self._shards[pair.pair_id], pair), pair.output)
+            return thumbnail(self._pictures.read(self._shards[pair.pair_id], pair), pair.output)
         except NotFoundInStoreError:
             return None
-
-
-def _source(uri: str) -> Image.Image | None:
-    try:
-        return _thumbnail(read_uri(uri), uri)
-    except (StorageError, ImageError):
-        return None
-
-
-def _thumbnail(data: bytes, name: str) -> Image.Image:
-    from torchvision.transforms.functional import to_pil_image  # takes as long to import as torch itself
-
-    picture: Image.Image = to_pil_image(decode_image(data, name, 2 * _THUMB))
-    return picture
 
 
 def _name(uri: str) -> str:

@@ -32,8 +32,8 @@ def main(
     manifest = output / "manifest.csv"
     painted = manifest.exists()
     with mistakes_as_exit_code():
-        contents = pictures_in(content) if content else _ours(output / "contents", write_contents, painted)
-        styles = pictures_in(style) if style else _ours(output / "styles", write_styles, painted)
+        contents = pictures_in(content) if content else ours(output / "contents", write_contents, painted)
+        styles = pictures_in(style) if style else ours(output / "styles", write_styles, painted)
     with manifest.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["content", "style", "preset", "pair_id"])
@@ -53,7 +53,7 @@ def _presets(styles: list[Path], *, everything: bool) -> Iterator[tuple[str, Pat
         yield from ((preset, path) for path in styles if everything or path.stem in names)
 
 
-def _ours(folder: Path, write: Callable[[Path], list[Path]], painted: bool) -> list[Path]:
+def ours(folder: Path, write: Callable[[Path], list[Path]], painted: bool) -> list[Path]:
     """The demo's own pictures; those of an earlier demo, if it came as far as its manifest."""
     return sorted(folder.glob("*.jpg") if painted and folder.exists() else write(folder))
 

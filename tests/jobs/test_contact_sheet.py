@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.contact_sheet import Triple, contact_sheet, pairs_sheet
+from jobs.contact_sheet import Triple, contact_sheet, pairs_sheet, rows_sheet
 
 THUMB = 48
 GREY = (120, 120, 120)
@@ -140,3 +140,20 @@ def test_nothing_to_show_gives_a_sheet_with_the_title_alone():
     ):
         assert len(np.unique(np.asarray(untitled).reshape(-1, 3), axis=0)) == 1
         assert (np.asarray(sheet) != np.asarray(untitled)).any()
+
+
+def test_rows_show_every_picture_in_its_place_and_what_is_missing():
+    rows = [[(f"{row} {column}", solid(colour_of(row, column))) for column in range(4)] for row in range(2)]
+    sheet = rows_sheet("rows", rows, apart=2, thumb=THUMB)
+    boxes = [[find(sheet, colour_of(row, column)) for column in range(4)] for row in range(2)]
+    for line in boxes:
+        assert len({(box[1], box[3]) for box in line}) == 1  # side by side
+        steps = [right[0] - left[0] for left, right in zip(line, line[1:], strict=False)]
+        assert steps[0] == steps[2] < steps[1]  # what goes in stands apart from what comes out
+    assert boxes[1][0][1] >= boxes[0][0][3] and boxes[1][0][0] == boxes[0][0][0]
+
+    rows[1][3] = ("1 3", None)
+    without = rows_sheet("rows", rows, apart=2, thumb=THUMB)
+    assert without.size == sheet.size and find(without, colour_of(1, 3)) is None
+    as_input = rows_sheet("rows", rows, apart=4, thumb=THUMB)
+    assert np.asarray(without.crop(boxes[1][3])).tolist() != np.asarray(as_input.crop(boxes[1][3])).tolist()
