@@ -11,13 +11,13 @@ import ray
 
 from jobs.commit import Outcome
 from jobs.errors import JobError
+from jobs.ledger import AnyRecord
 from jobs.metrics import WorkerMetrics
-from jobs.plan import Shard
-from jobs.records import Record
 from jobs.run_name import run_name
 from jobs.work import Effort, WorkerConfig
 
 if TYPE_CHECKING:
+    from jobs.shard_worker import ShardWorkerBase
     from jobs.worker import ShardWorker
 
 IN_FLIGHT = 2
@@ -30,18 +30,15 @@ MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHO
 """As `ift.allocator.keep_memory`, but from the start: Ray's own threads have their arenas before any Python runs."""
 
 
-class StylizeActor:
-    """Holds one copy of the model; see `jobs.worker` for what it does with a shard."""
+class ShardActor:
+    """Holds one worker, which holds one copy of the model; see `jobs.shard_worker` for what it does with a shard."""
 
     def __init__(self, config: WorkerConfig, name: str) -> None:
-        self._metrics = WorkerMetrics(run_name(config.output))
         self._worker = self.make_worker(config, name)
 
-    def make_worker(self, config: WorkerConfig, name: str) -> ShardWorker:
-        """The worker around the model; here a stand-in can put another."""
-        from jobs.worker import ShardWorker  # PyTorch: the driver, which imports this file too, does without
-
-        return ShardWorker(config, name, observe=self._metrics.observe)
+    def make_worker(self, config: WorkerConfig, name: str) -> ShardWorkerBase[Any]:
+        """The worker around the model."""
+        raise NotImplementedError
 
     def ready(self) -> None:
         """Returns once the model is loaded."""
@@ -50,13 +47,28 @@ class StylizeActor:
         """A number that grows as long as the work goes on."""
         return self._worker.beats
 
-    def run(self, shard: Shard, effort: Effort) -> Outcome:
-        """Stylizes a shard, or some of its rows again, and commits their records."""
+    def run(self, shard: Any, effort: Effort) -> Outcome:
+        """Works on a shard, or on some of its rows again, and commits their records."""
         return self._worker.run(shard, effort)
 
-    def run_alone(self, shard: Shard, effort: Effort) -> Record:
-        """Stylizes the only pair of `shard` and leaves the commit to the caller: for pairs that may kill."""
-        return self._worker.stylize(shard, shard.pairs, effort)[0]
+    def run_alone(self, shard: Any, effort: Effort) -> AnyRecord:
+        """Works on the only pair of `shard` and leaves the commit to the caller: for pairs that may kill."""
+        record: AnyRecord = self._worker.work_on(shard, shard.pairs, effort)[0]
+        return record
+
+
+class StylizeActor(ShardActor):
+    """Stylizes; see `jobs.worker`."""
+
+    def __init__(self, config: WorkerConfig, name: str) -> None:
+        self._metrics = WorkerMetrics(run_name(config.output))
+        super().__init__(config, name)
+
+    def make_worker(self, config: WorkerConfig, name: str) -> ShardWorker:
+        """The worker around the model; here a stand-in can put another."""
+        from jobs.worker import ShardWorker  # PyTorch: the driver, which imports this file too, does without
+
+        return ShardWorker(config, name, observe=self._metrics.observe)
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ def _by_memory(node: Mapping[str, float]) -> int:
 
 
 def start_actors(
-    fleet: Fleet, config: WorkerConfig, batch_size: int, actor: type[StylizeActor] = StylizeActor
+    fleet: Fleet, config: WorkerConfig, batch_size: int, actor: type[ShardActor] = StylizeActor
 ) -> list[Any]:
     """Starts the actors; returns their handles at once, while they load the model."""
     config = replace(config, threads=fleet.cpus, batch_size=batch_size, memory=fleet.memory)

@@ -5,16 +5,13 @@ There is at most one record object per shard at any time, and in it exactly one 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
 from jobs.errors import NotFoundInStoreError
-from jobs.parquet import to_parquet
-from jobs.plan import OBJECTS, Shard
-from jobs.records import SCHEMA, Record, decode_records, encode_records
+from jobs.ledger import AnyRecord, AnyShard, RecordKind
+from jobs.records import STYLIZED
 from jobs.storage import Store
 
 Rows = Mapping[int, dict[str, Any]]
@@ -43,12 +40,12 @@ class Outcome:
         return len(self.failures)
 
     @classmethod
-    def of(cls, shard: Shard, records: Sequence[Record]) -> Outcome:
+    def of(cls, shard: AnyShard, records: Sequence[AnyRecord]) -> Outcome:
         """Counts records."""
         return cls.of_rows(shard, [vars(record) for record in records])
 
     @classmethod
-    def of_rows(cls, shard: Shard, rows: Collection[Mapping[str, Any]]) -> Outcome:
+    def of_rows(cls, shard: AnyShard, rows: Collection[Mapping[str, Any]]) -> Outcome:
         """Counts records that are rows of a table."""
         failures = [
             Failure(row["pair_id"], row["error_type"], row["error"]) for row in rows if row["status"] == "failed"
@@ -56,21 +53,21 @@ class Outcome:
         return cls(shard.index, len(rows) - len(failures), tuple(failures))
 
 
-def commit(store: Store, shard: Shard, records: Sequence[Record]) -> Outcome:
+def commit(store: Store, shard: AnyShard, records: Sequence[AnyRecord], kind: RecordKind = STYLIZED) -> Outcome:
     """Writes a shard's records, once and for all.
 
     It is a create: if another worker was first, its records stand, and the pictures, which have the same names and
     bytes, are the same.
     """
-    if store.create(shard.record_key, encode_records(records)):
-        _delete_pictures(store, shard, {record.row for record in records if record.status == "failed"})
+    if store.create(shard.record_key, kind.encode(records)):
+        kind.discard(store, shard, {record.row for record in records if record.status == "failed"})
     return Outcome.of(shard, records)
 
 
-def committed_rows(store: Store, shard: Shard) -> Rows | None:
+def committed_rows(store: Store, shard: AnyShard, kind: RecordKind = STYLIZED) -> Rows | None:
     """The records that stand; None if the shard is not committed."""
     try:
-        return _rows(store.read(shard.record_key))
+        return _rows(kind, store.read(shard.record_key))
     except NotFoundInStoreError:
         return None
 
@@ -85,7 +82,9 @@ def failed_ids(rows: Rows) -> dict[str, int]:
     return {row["pair_id"]: number for number, row in rows.items() if row["status"] == "failed"}
 
 
-def recommit(store: Store, shard: Shard, records: Iterable[Record], seen: Rows) -> Outcome:
+def recommit(
+    store: Store, shard: AnyShard, records: Iterable[AnyRecord], seen: Rows, kind: RecordKind = STYLIZED
+) -> Outcome:
     """Replaces the records of some rows of a committed shard.
 
     Args:
@@ -93,36 +92,24 @@ def recommit(store: Store, shard: Shard, records: Iterable[Record], seen: Rows) 
         shard: that is committed.
         records: of the rows that were redone; attempts count from those of `seen` on.
         seen: what stood when the work began. A record that has changed since is another worker's, and stays.
+        kind: of the records.
     """
     fresh = list(records)
     for record in fresh:
         record.attempts += seen[record.row]["attempts"]
-    redone = _rows(encode_records(fresh))
+    redone = _rows(kind, kind.encode(fresh))
     while True:
         current = store.read(shard.record_key)
-        standing = _rows(current)
+        standing = _rows(kind, current)
         ours = {number: row for number, row in redone.items() if standing[number] == seen[number]}
-        if not ours or store.replace(shard.record_key, _encode({**standing, **ours}), current):
-            _delete_pictures(store, shard, {number for number, row in ours.items() if row["status"] == "failed"})
+        if not ours or store.replace(shard.record_key, _encode(kind, {**standing, **ours}), current):
+            kind.discard(store, shard, {number for number, row in ours.items() if row["status"] == "failed"})
             return Outcome.of(shard, fresh)
 
 
-def _delete_pictures(store: Store, shard: Shard, failed: Container[int]) -> None:
-    """Removes what an earlier attempt has left of pairs that failed now.
-
-    Only after the records stand that promise no picture: another worker's might have promised it. Packs stay as they
-    are: what is in one is found by the next attempt, and recorded.
-    """
-    if shard.layout != OBJECTS:
-        return
-    for pair in shard.pairs:
-        if pair.row in failed:
-            store.delete(pair.output)
+def _rows(kind: RecordKind, data: bytes) -> Rows:
+    return {row["row"]: row for row in kind.decode(data).to_pylist()}
 
 
-def _rows(data: bytes) -> Rows:
-    return {row["row"]: row for row in decode_records(data).to_pylist()}
-
-
-def _encode(rows: Rows) -> bytes:
-    return to_parquet(pa.Table.from_pylist([rows[number] for number in sorted(rows)], SCHEMA))
+def _encode(kind: RecordKind, rows: Rows) -> bytes:
+    return kind.encode_rows([rows[number] for number in sorted(rows)])

@@ -6,14 +6,15 @@ import re
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.ahead import ahead
-from jobs.plan import Plan
-from jobs.records import DamagedRecordsError, decode_records
+from jobs.ledger import DamagedRecordsError, RecordKind
+from jobs.records import STYLIZED
 from jobs.storage import Store
 
 RECORDS = "records/"
@@ -21,6 +22,17 @@ RECORDS = "records/"
 
 _NAME = re.compile(r"records/shard-([0-9]{6,18})\.parquet")
 _THREADS, _AHEAD = 16, 64
+
+
+class Shards(Protocol):
+    """A plan, as far as its shards are counted and have names."""
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+
+    def record_key(self, index: int) -> str:
+        """The key of the records of the shard at `index`."""
 
 
 class Committed(Collection[int]):
@@ -34,7 +46,7 @@ class Committed(Collection[int]):
         others: the keys that are no shard's.
     """
 
-    def __init__(self, plan: Plan, keys: Iterable[str]) -> None:
+    def __init__(self, plan: Shards, keys: Iterable[str]) -> None:
         self._there = np.zeros(plan.shards, dtype=bool)
         self.others: list[str] = []
         for key in keys:
@@ -55,13 +67,17 @@ class Committed(Collection[int]):
         return (int(index) for index in np.flatnonzero(self._there))
 
 
-def committed_shards(store: Store, plan: Plan) -> Committed:
+def committed_shards(store: Store, plan: Shards) -> Committed:
     """The shards whose records are there, by one listing."""
     return Committed(plan, store.list(RECORDS))
 
 
 def iter_records(
-    store: Store, plan: Plan, shards: Iterable[int], columns: Sequence[str] | None = None
+    store: Store,
+    plan: Shards,
+    shards: Iterable[int],
+    columns: Sequence[str] | None = None,
+    kind: RecordKind = STYLIZED,
 ) -> Generator[tuple[int, pa.Table], None, None]:
     """The records of some shards, in the order given; threads read a bounded number of them ahead.
 
@@ -69,7 +85,8 @@ def iter_records(
         store: that holds the records.
         plan: whose shards are meant.
         shards: the indices of committed shards.
-        columns: of `jobs.records.SCHEMA`; None for all.
+        columns: of the records' schema; None for all.
+        kind: of the records.
 
     Raises:
         DamagedRecordsError: a record object cannot be read; the message names it, and the way out.
@@ -79,17 +96,29 @@ def iter_records(
     def read(index: int) -> tuple[int, pa.Table]:
         key = plan.record_key(index)
         try:
-            return index, decode_records(store.read(key), columns)
+            return index, kind.decode(store.read(key), columns)
         except DamagedRecordsError as error:
-            raise DamagedRecordsError(
-                f"{key} in {store.uri} is damaged: {error}; `verify --repair` sets it aside and does its pairs again"
-            ) from error
+            raise DamagedRecordsError(f"{key} in {store.uri} is damaged: {error}; {kind.way_out}") from error
 
     with ThreadPoolExecutor(_THREADS, "records") as threads, closing(ahead(threads, read, shards, _AHEAD)) as tables:
         yield from tables
 
 
-def failed_rows(store: Store, plan: Plan, shards: Iterable[int] | None = None) -> Iterator[tuple[int, frozenset[int]]]:
+def together(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Tables as fewer larger ones, of so many rows or somewhat more."""
+    some: list[pa.Table] = []
+    for table in tables:
+        some.append(table)
+        if sum(map(len, some)) >= rows:
+            yield pa.concat_tables(some)
+            some = []
+    if some:
+        yield pa.concat_tables(some)
+
+
+def failed_rows(
+    store: Store, plan: Shards, shards: Iterable[int] | None = None
+) -> Iterator[tuple[int, frozenset[int]]]:
     """The shards with failed records, and the rows of these.
 
     Args:

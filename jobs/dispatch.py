@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -21,8 +21,8 @@ from jobs.actor import IN_FLIGHT
 from jobs.commit import Outcome, Rows, commit, committed_rows, recommit
 from jobs.errors import JobError, StorageUnavailableError
 from jobs.events import Draining, Load, PairFailed, ShardCommitted, StoreSetback, Tell, WorkerDied, ignore
-from jobs.plan import PlannedPair
-from jobs.records import Record
+from jobs.ledger import AnyPair, AnyRecord, RecordKind
+from jobs.records import STYLIZED
 from jobs.storage import Store
 from jobs.upcoming import Styles, Upcoming
 from jobs.work import Effort, Work
@@ -54,17 +54,17 @@ class _Isolation:
     work: Work
     seen: Rows | None
     tries: int
-    records: dict[int, Record] = field(default_factory=dict)
+    records: dict[int, AnyRecord] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         return len(self.records) == len(self.work.pairs)
 
-    def commit(self, store: Store) -> Outcome:
+    def commit(self, store: Store, kind: RecordKind) -> Outcome:
         records = [self.records[row] for row in sorted(self.records)]
         if self.seen is None:
-            return commit(store, self.work.shard, records)
-        return recommit(store, self.work.shard, records, self.seen)
+            return commit(store, self.work.shard, records, kind)
+        return recommit(store, self.work.shard, records, self.seen, kind)
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Task:
     """A piece of work, or one of its pairs in isolation, and what has befallen it."""
 
     work: Work
-    pair: PlannedPair | None = None
+    pair: AnyPair | None = None
     deaths: int = 0
     setbacks: int = 0
     since: float = math.inf  # of the first setback
@@ -120,8 +120,9 @@ class Dispatcher:
     """Feeds work to actors until all is committed or it is told to stop.
 
     Args:
-        actors: handles of `jobs.actor.StylizeActor`.
+        actors: handles of `jobs.actor.ShardActor`.
         store: where the records are committed.
+        kind: of the records.
         row_timeout: seconds without a sign of life after which an actor counts as hung, and is killed.
         progress: called with each outcome as it becomes known.
         warn: called with what the user should know.
@@ -134,6 +135,7 @@ class Dispatcher:
         self,
         actors: list[Any],
         store: Store,
+        kind: RecordKind = STYLIZED,
         *,
         row_timeout: float,
         progress: Callable[[Outcome], None],
@@ -143,7 +145,7 @@ class Dispatcher:
         tell: Tell = ignore,
     ) -> None:
         self._seats = [_Seat(actor) for actor in actors]
-        self._store = store
+        self._store, self._kind = store, kind
         self._row_timeout, self._storage_patience = row_timeout, storage_patience
         self._progress, self._warn, self._stopping, self._tell = progress, warn, stopping, tell
         self._again: list[_Task] = []
@@ -230,7 +232,7 @@ class Dispatcher:
         if task.pair is None:
             return actor.run.remote(work.shard, Effort(work.rows, tries, task.last))
         tries += self._isolated[work.shard.index].tries
-        return actor.run_alone.remote(replace(work.shard, pairs=(task.pair,)), Effort(None, tries, task.last))
+        return actor.run_alone.remote(work.shard.only(task.pair.row), Effort(None, tries, task.last))
 
     def _ask(self) -> None:
         """Asks the absent whether they are there, and the busy whether they are alive."""
@@ -299,7 +301,10 @@ class Dispatcher:
         try:
             if task.pair is not None:
                 self._died_alone(task, task.pair)
-            elif task.work.rows is None and (rows := committed_rows(self._store, task.work.shard)) is not None:
+            elif (
+                task.work.rows is None
+                and (rows := committed_rows(self._store, task.work.shard, self._kind)) is not None
+            ):
                 self._committed(Outcome.of_rows(task.work.shard, rows.values()))
             elif task.deaths < _DEATHS_BEFORE_ISOLATION:
                 self._again.append(task)
@@ -308,12 +313,12 @@ class Dispatcher:
         except StorageUnavailableError as error:
             self._setback(task, error)
 
-    def _died_alone(self, task: _Task, pair: PlannedPair) -> None:
+    def _died_alone(self, task: _Task, pair: AnyPair) -> None:
         if task.deaths < _DEATHS_BEFORE_FAILURE:
             self._again.append(task)
             return
         isolation = self._isolated[task.work.shard.index]
-        record = Record.begin(pair, task.work.shard.fingerprint)
+        record = self._kind.begin(pair, task.work.shard.fingerprint)
         record.attempts, record.finished_at = isolation.tries + task.deaths, time.time()
         record.fail(
             ProcessDiedError(
@@ -325,7 +330,7 @@ class Dispatcher:
 
     def _isolate(self, task: _Task) -> None:
         work = task.work
-        seen = None if work.rows is None else committed_rows(self._store, work.shard)
+        seen = None if work.rows is None else committed_rows(self._store, work.shard, self._kind)
         if seen is None:  # so that nothing stands, and all of it is to be done
             work = Work(work.shard)
         self._isolated[work.shard.index] = _Isolation(work, seen, task.deaths + task.setbacks)
@@ -336,7 +341,7 @@ class Dispatcher:
             return
         for isolation in [isolation for isolation in self._isolated.values() if isolation.complete]:
             try:
-                self._committed(isolation.commit(self._store))
+                self._committed(isolation.commit(self._store, self._kind))
             except StorageUnavailableError as error:
                 self._commit_after = time.monotonic() + _PAUSE_S
                 self._give_up_at_last(self._progressed, error)

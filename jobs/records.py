@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from jobs.errors import JobError
-from jobs.parquet import to_parquet
-from jobs.plan import PlannedPair
+from jobs.ledger import DamagedRecordsError, RecordKind, said_of
+from jobs.plan import OBJECTS, PlannedPair, Shard
+from jobs.storage import Store
+
+__all__ = ["SCHEMA", "STAGES", "STYLIZED", "DamagedRecordsError", "Record", "decode_records", "encode_records"]
 
 STAGES = ("fetch", "decode", "style", "encoder", "transform", "decoder", "encode", "upload", "total")
 """Parts of a pair's time, each a column `<stage>_s` in seconds; `style` is 0 where the style was cached."""
-
-_MOST_ERROR_CHARACTERS = 2000
-
-
-class DamagedRecordsError(JobError):
-    """The bytes of a record object are not what a worker wrote."""
 
 
 @dataclass
@@ -72,8 +68,8 @@ class Record:
 
     def fail(self, error: BaseException) -> None:
         """Marks the pair as failed with what went wrong."""
-        self.status, self.error_type = "failed", type(error).__name__
-        self.error = (str(error) or repr(error))[:_MOST_ERROR_CHARACTERS]
+        self.status = "failed"
+        self.error_type, self.error = said_of(error)
         self.output = self.pack = self.sha256 = self.bytes = None
 
 
@@ -90,14 +86,34 @@ SCHEMA = pa.schema(
 """Columns of a record object."""
 
 
+def _row(record: Record) -> dict[str, Any]:
+    row = asdict(record)
+    seconds = row.pop("seconds")
+    return row | {f"{stage}_s": seconds.get(stage) for stage in STAGES}
+
+
+def _delete_pictures(store: Store, shard: Shard, failed: Container[int]) -> None:
+    """Removes what an earlier attempt has left of pairs that failed now.
+
+    Only after the records stand that promise no picture: another worker's might have promised it. Packs stay as they
+    are: what is in one is found by the next attempt, and recorded.
+    """
+    if shard.layout != OBJECTS:
+        return
+    for pair in shard.pairs:
+        if pair.row in failed:
+            store.delete(pair.output)
+
+
+STYLIZED = RecordKind(
+    SCHEMA, Record.begin, _row, "`verify --repair` sets it aside and does its pairs again", _delete_pictures
+)
+"""The records of a run."""
+
+
 def encode_records(records: Iterable[Record]) -> bytes:
     """One Parquet object."""
-    rows = []
-    for record in records:
-        row = asdict(record)
-        seconds = row.pop("seconds")
-        rows.append(row | {f"{stage}_s": seconds.get(stage) for stage in STAGES})
-    return to_parquet(pa.Table.from_pylist(rows, SCHEMA))
+    return STYLIZED.encode(records)
 
 
 def decode_records(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
@@ -106,12 +122,4 @@ def decode_records(data: bytes, columns: Sequence[str] | None = None) -> pa.Tabl
     Raises:
         DamagedRecordsError: it is no Parquet object, or not one of records.
     """
-    try:
-        # Half the time of pq.read_table, which is made for folders of large files.
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        if not file.schema_arrow.equals(SCHEMA):
-            raise DamagedRecordsError("its columns are not those of records")
-        names = None if columns is None else [name for name in SCHEMA.names if name in columns]
-        return file.read(columns=names, use_threads=False)
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
-        raise DamagedRecordsError(f"it is no intact Parquet object ({error})") from error
+    return STYLIZED.decode(data, columns)

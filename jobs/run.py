@@ -12,14 +12,16 @@ import ray
 from rich.console import Console
 from tqdm import tqdm
 
-from jobs.actor import StylizeActor, plan_fleet, start_actors
+from jobs.actor import ShardActor, StylizeActor, plan_fleet, start_actors
 from jobs.commit import Outcome
 from jobs.dispatch import Dispatcher
 from jobs.errors import JobError
 from jobs.event_log import EventLog
 from jobs.events import RunStarted
 from jobs.flags import Working
+from jobs.ledger import RecordKind
 from jobs.metrics import RunMetrics
+from jobs.records import STYLIZED
 from jobs.run_name import run_name
 from jobs.signals import StopSignal
 from jobs.storage import Store
@@ -36,19 +38,21 @@ def run_on_cluster(
     *,
     rows: int,
     already: int = 0,
-    actor: type[StylizeActor] = StylizeActor,
+    actor: type[ShardActor] = StylizeActor,
+    kind: RecordKind = STYLIZED,
 ) -> int | None:
     """Starts or joins Ray, and goes through the work.
 
     Args:
         works: what is to be done.
-        store: of the run's output.
+        store: where the records are committed.
         config: of the workers.
         working: what may be used.
         console: for what the user should know.
         rows: pairs in all, for the progress bar.
         already: pairs that are done.
-        actor: what stylizes.
+        actor: what does the work.
+        kind: of the records.
 
     Returns:
         The exit code, if a signal ended it early; None if all is committed.
@@ -79,6 +83,7 @@ def run_on_cluster(
                 dispatcher = Dispatcher(
                     actors,
                     store,
+                    kind,
                     row_timeout=working.row_timeout,
                     progress=progress,
                     warn=lambda text: console.print(text, highlight=False),

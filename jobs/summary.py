@@ -20,7 +20,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from jobs import timings
-from jobs.committed import committed_shards, iter_records
+from jobs.committed import committed_shards, iter_records, together
 from jobs.plan import Plan
 from jobs.records import STAGES
 from jobs.storage import Store
@@ -100,7 +100,7 @@ def summarize(
     committed = committed_shards(store, plan)
     tally, times = _Tally(), Timings()
     with closing(iter_records(store, plan, committed, _COLUMNS)) as records:
-        for table in _together(table for _, table in records):
+        for table in together((table for _, table in records), _TOGETHER):
             tally.add(table)
             times.add(table)
             also(table)
@@ -127,17 +127,6 @@ def summarize(
         table.to_pylist(),
     )
     return summary, table
-
-
-def _together(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    some: list[pa.Table] = []
-    for table in tables:
-        some.append(table)
-        if sum(map(len, some)) >= _TOGETHER:
-            yield pa.concat_tables(some)
-            some = []
-    if some:
-        yield pa.concat_tables(some)
 
 
 class _Tally:

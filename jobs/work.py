@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.plan import PlannedPair, Shard
+from jobs.ledger import AnyPair, AnyShard
 
 BATCH_ON_GPUS = 8
 """Most pictures in a batch on a GPU, where the user does not say; on CPUs they go one by one."""
@@ -60,10 +60,10 @@ class Effort:
 class Work:
     """A shard, or some rows of a committed shard that are to be done again."""
 
-    shard: Shard
+    shard: AnyShard
     rows: frozenset[int] | None = None
 
     @property
-    def pairs(self) -> list[PlannedPair]:
+    def pairs(self) -> list[AnyPair]:
         """The pairs to be worked on."""
         return [pair for pair in self.shard.pairs if self.rows is None or pair.row in self.rows]

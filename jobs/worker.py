@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,26 +15,18 @@ import torch
 from torch import Tensor
 
 from ift import Settings, Style, Stylizer, fit_labels, mix_styles
-from ift.allocator import MemoryLimit, is_out_of_memory
 from ift.images import decode_image, encode_image, format_of
 from ift.label_mask import decode_labels
 from ift.stopwatch import Stopwatch
 from ift.stylizer import Labels
 from jobs.ahead import ahead
-from jobs.commit import Outcome, commit, committed_rows, recommit
-from jobs.errors import CredentialsError, StorageUnavailableError
 from jobs.manifest import LABEL
-from jobs.memory import limit_memory
 from jobs.outputs import Outputs, open_outputs
 from jobs.plan import PlannedPair, Shard
-from jobs.records import Record
-from jobs.storage import open_store, read_uri
+from jobs.records import STYLIZED, Record
+from jobs.shard_worker import ShardWorkerBase
 from jobs.style_cache import Loaded, StyleCache, StyleKey
 from jobs.work import Effort, WorkerConfig
-
-
-class OutOfMemoryError(Exception):
-    """A picture needs more memory than its worker may take."""
 
 
 @dataclass
@@ -66,17 +56,14 @@ class _Work:
         ]
 
 
-class ShardWorker:
-    """Holds the model; `run` may be called by two threads, so that one shard's transfers hide behind another's work.
+class ShardWorker(ShardWorkerBase[Record]):
+    """Stylizes the pairs of shards.
 
     Args:
         config: what to work with.
         name: for the records.
         model: to use instead of the one that `config` describes.
         observe: told of each piece of work: its records, and the styles that were in the cache and that were not.
-
-    Attributes:
-        beats: grows with every stage of every row that is finished; if it stands still, the worker hangs.
     """
 
     def __init__(
@@ -86,34 +73,12 @@ class ShardWorker:
         model: Stylizer | None = None,
         observe: Callable[[Sequence[Record], int, int], None] = lambda records, hits, misses: None,
     ) -> None:
-        torch.set_num_threads(config.threads)
-        self.config, self.name = config, name
-        self.model = model or Stylizer.from_pretrained(config.weights, vgg19=config.vgg19)
-        self.store = open_store(config.output)
-        self.beats = 0
+        super().__init__(config, name, model, STYLIZED)
         self._observe = observe
-        self._fetchers = ThreadPoolExecutor(config.io_threads, "fetch")
         self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
-        self._device = threading.Lock()
-        self._memory = MemoryLimit()
         self._styles = StyleCache(self._load_style, self._compute_style, self._fetchers)
-        if config.memory is not None:
-            limit_memory(config.memory)
 
-    def run(self, shard: Shard, effort: Effort) -> Outcome:
-        """Stylizes a shard's pairs and commits their records; a pair that fails gets a failed record.
-
-        Raises:
-            StorageUnavailableError: a store does not answer for now; nothing is committed.
-            StorageError: the output cannot be written, or the credentials are refused; nothing is committed.
-        """
-        seen = None if effort.rows is None else committed_rows(self.store, shard)
-        if effort.rows is None or seen is None:
-            return commit(self.store, shard, self.stylize(shard, shard.pairs, effort))
-        pairs = [pair for pair in shard.pairs if pair.row in effort.rows]
-        return recommit(self.store, shard, self.stylize(shard, pairs, effort), seen)
-
-    def stylize(self, shard: Shard, pairs: Sequence[PlannedPair], effort: Effort) -> list[Record]:
+    def work_on(self, shard: Shard, pairs: Sequence[PlannedPair], effort: Effort) -> list[Record]:
         """Stylizes some pairs of a shard and writes their pictures; one record each, in the order of the rows.
 
         Raises:
@@ -167,19 +132,10 @@ class ShardWorker:
 
     def _fail(self, work: _Work, error: Exception, effort: Effort) -> None:
         """Fails the row, unless the error is not the row's: then the whole shard is to be sent again."""
-        if isinstance(error, CredentialsError) or (isinstance(error, StorageUnavailableError) and not effort.last):
+        if self._is_setback(error, effort):
             work.setback = error
-        elif is_out_of_memory(error):
-            work.record.fail(OutOfMemoryError(f"{work.pair.content} needs more memory than {self._budget()}"))
         else:
-            work.record.fail(error)
-
-    def _budget(self) -> str:
-        most = "the device has" if self.config.memory is None else f"the worker's {self.config.memory / 2**30:.1f} GiB"
-        return f"{most}; give a smaller --resolution, or workers more memory"
-
-    def _read(self, uri: str) -> bytes:
-        return read_uri(uri, most_bytes=self.config.most_bytes, allowed=self.config.allowed)
+            work.record.fail(self._in_words(error, work.pair.content))
 
     def _load_style(self, key: StyleKey) -> Loaded:
         picture = decode_image(self._read(key.uri), key.uri, key.resolution, self.config.max_pixels)
@@ -285,5 +241,5 @@ class ShardWorker:
 
     def _record(self, pair: PlannedPair, fingerprint: str) -> Record:
         record = Record.begin(pair, fingerprint)
-        record.device, record.node, record.actor = str(self.model.device), platform.node(), self.name
+        record.device, record.node, record.actor = str(self.model.device), self._node, self.name
         return record

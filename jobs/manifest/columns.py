@@ -27,7 +27,6 @@ _BUFFER = 1 << 20  # bytes read at a time
 _SHOWN_NAMES = 20
 _LONGEST_NAME = 200  # characters kept of the name of a column that means nothing
 _STRADDLING = "straddling object"  # how pyarrow says that a row is longer than a block
-_EXAMPLE_LINE = '{"content": "a.jpg", "style": "b.jpg"}'
 
 
 class Column(NamedTuple):
@@ -50,8 +49,27 @@ class Batch(NamedTuple):
     columns: dict[str, Column]
 
 
+class Vocabulary(NamedTuple):
+    """The columns of a kind of table.
+
+    Attributes:
+        required: that it must have.
+        known: all that mean something.
+        kind: what such a file is called in messages.
+        example: of a line of JSON, for messages.
+    """
+
+    required: tuple[str, ...]
+    known: tuple[str, ...]
+    kind: str
+    example: str
+
+
+MANIFEST = Vocabulary(("content", "style"), KNOWN, "a manifest", '{"content": "a.jpg", "style": "b.jpg"}')
+
+
 class Table:
-    """A manifest file, read in batches; memory is flat in the number of rows.
+    """A manifest file, or another table of pairs, read in batches; memory is flat in the number of rows.
 
     Attributes:
         names: of the columns. Those of a JSONL file are known only after all batches were read, and of its columns
@@ -59,8 +77,8 @@ class Table:
         rows: number of rows read so far.
     """
 
-    def __init__(self, uri: str, file: Path) -> None:
-        """Takes a local file; `uri` stands for it in messages.
+    def __init__(self, uri: str, file: Path, words: Vocabulary = MANIFEST) -> None:
+        """Takes a local file; `uri` stands for it in messages, and `words` are the columns that it may have.
 
         Raises:
             ManifestError: it is neither Parquet nor CSV nor JSONL by its name or its first bytes.
@@ -69,7 +87,8 @@ class Table:
         self.rows = 0
         self._uri = uri
         self._file = file
-        self._kind = _kind(uri, file)
+        self._words = words
+        self._kind = _kind(uri, file, words)
 
     def batches(self) -> Iterator[Batch]:
         """All rows, some ten thousand at a time.
@@ -78,7 +97,7 @@ class Table:
             ManifestError: the file is damaged, lacks a column, or has no rows.
         """
         try:
-            batches = _READERS[self._kind](self._file, self.names)
+            batches = _READERS[self._kind](self._file, self.names, self._words)
             if self.names:
                 self._check_names()
             for rows, columns in batches:
@@ -96,43 +115,44 @@ class Table:
     @property
     def notes(self) -> tuple[str, ...]:
         """Lines worth printing: which columns are ignored, and which of them look misspelt."""
-        ignored = [name for name in self.names if name not in KNOWN]
-        return (f"ignored columns: {listed(ignored, _SHOWN_NAMES)}", *_hints(self.names)) if ignored else ()
+        ignored = [name for name in self.names if name not in self._words.known]
+        hints = _hints(self.names, self._words.known)
+        return (f"ignored columns: {listed(ignored, _SHOWN_NAMES)}", *hints) if ignored else ()
 
     def _check_names(self) -> None:
         self._check_doubles()
-        missing = [name for name in ("content", "style") if name not in self.names]
+        missing = [name for name in self._words.required if name not in self.names]
         if missing:
             there = f"the columns there are {listed(self.names, _SHOWN_NAMES)}"
             raise ManifestError(
                 f"{self._uri} has no column {' and no column '.join(missing)}: name the columns that hold the pictures"
-                f" so ({'; '.join([there, *_hints(self.names)])})"
+                f" so ({'; '.join([there, *_hints(self.names, self._words.known)])})"
             )
 
     def _check_doubles(self) -> None:
-        counts = Counter(ALIASES.get(name, name) for name in self.names if name in KNOWN)
+        counts = Counter(ALIASES.get(name, name) for name in self.names if name in self._words.known)
         for name, count in counts.items():
             if count > 1:
                 raise ManifestError(f"{self._uri} has {count} columns that mean {name}: keep one of them")
 
 
-def _kind(uri: str, file: Path) -> str:
-    kind = _KINDS.get(splitext(uri)[1].lower())
+def _kind(uri: str, file: Path, words: Vocabulary) -> str:
+    kind = KINDS.get(splitext(uri)[1].lower())
     if kind is None:
         with file.open("rb") as start:
             if start.read(4) == b"PAR1":
                 return "parquet"
-        raise ManifestError(f"{uri} is not a manifest: give a Parquet, CSV or JSONL file ({', '.join(_KINDS)})")
+        raise ManifestError(f"{uri} is not {words.kind}: give a Parquet, CSV or JSONL file ({', '.join(KINDS)})")
     return kind
 
 
-def _hints(names: Sequence[str]) -> list[str]:
+def _hints(names: Sequence[str], known: Sequence[str]) -> list[str]:
     """Which of the first columns look like a misspelt name of another."""
-    free = [name for name in KNOWN if name not in names]
+    free = [name for name in known if name not in names]
     near = {
         name: get_close_matches(name[:_LONGEST_NAME].strip().lower(), free, 1, 0.8)
         for name in names[:_SHOWN_NAMES]
-        if name not in KNOWN
+        if name not in known
     }
     return [f"column {shown(name)}: did you mean {match[0]!r}?" for name, match in near.items() if match]
 
@@ -149,12 +169,12 @@ def _words(error: BaseException) -> str:
 _Batches = Iterator[tuple[int, dict[str, Column]]]
 
 
-def _read_parquet(file: Path, names: list[str]) -> _Batches:
+def _read_parquet(file: Path, names: list[str], words: Vocabulary) -> _Batches:
     schema = pa.parquet.read_schema(file)
     names.extend(schema.names)
-    known = [name for name in dict.fromkeys(names) if name in KNOWN]
+    known = [name for name in dict.fromkeys(names) if name in words.known]
     for field in schema:
-        if field.name in KNOWN and not _is_plain(field.type):
+        if field.name in words.known and not _is_plain(field.type):
             kind = shortened(str(field.type))
             raise ValueError(f"column {field.name} holds {kind}: write text, numbers, or lists of them")
     return _parquet_batches(file, known)
@@ -188,13 +208,13 @@ def _batch_rows(group: Any, known: list[str]) -> int:
     return int(min(max(_BYTES * group.num_rows // max(size, 1), 1), _ROWS))
 
 
-def _read_csv(file: Path, names: list[str]) -> _Batches:
+def _read_csv(file: Path, names: list[str], words: Vocabulary) -> _Batches:
     """Every cell is text, an empty one is null, and ';' separates what there is of several styles."""
     with file.open("rb") as stream:
         start = pa.BufferReader(stream.read(_BYTES))  # a reader of the file would read on
     with _open_csv(start, pa.csv.ConvertOptions(), [], _BYTES) as reader:
         names.extend(reader.schema.names)
-    return _csv_batches(file, [name for name in dict.fromkeys(names) if name in KNOWN])
+    return _csv_batches(file, [name for name in dict.fromkeys(names) if name in words.known])
 
 
 def _csv_batches(file: Path, known: list[str]) -> _Batches:
@@ -264,27 +284,28 @@ def _split(column: Column) -> Column:
     return Column(values, column.codes)
 
 
-def _read_jsonl(file: Path, names: list[str]) -> _Batches:
+def _read_jsonl(file: Path, names: list[str], words: Vocabulary) -> _Batches:
     """One object a line.
 
     pyarrow's JSON reader wants one type a column, and takes some texts for times; here a style may be a text in
     one row and a list in the next.
     """
+    known = frozenset(words.known)
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
     size = 0
     for number, line in _lines(file):
-        row = _object(number, line)
+        row = _object(number, line, words)
         if not row.keys() <= seen:
-            _note_names(row, names)
+            _note_names(row, names, known)
             seen.update(names)
-        rows.append({name: row[name] for name in row.keys() & _KNOWN_SET})
+        rows.append({name: row[name] for name in row.keys() & known})
         size += len(line)
         if len(rows) == _ROWS or size >= _BYTES:
-            yield len(rows), _of_objects(rows, names)
+            yield len(rows), _of_objects(rows, [name for name in names if name in known])
             rows, size = [], 0
     if rows:
-        yield len(rows), _of_objects(rows, names)
+        yield len(rows), _of_objects(rows, [name for name in names if name in known])
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -300,7 +321,7 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _object(number: int, line: bytes) -> dict[str, Any]:
+def _object(number: int, line: bytes, words: Vocabulary) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except RecursionError:
@@ -308,24 +329,23 @@ def _object(number: int, line: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"line {number} is not JSON ({shortened(str(error))}): write one object a line") from error
     if not isinstance(row, dict):
-        raise ValueError(f"line {number} is {shown(row)}: write one object a line, such as {_EXAMPLE_LINE}")
+        raise ValueError(f"line {number} is {shown(row)}: write one object a line, such as {words.example}")
     return row
 
 
-def _note_names(row: Iterable[str], names: list[str]) -> None:
+def _note_names(row: Iterable[str], names: list[str], known: frozenset[str]) -> None:
     """Adds new names of columns; of those that mean nothing only the first, for each row may have others."""
     for name in (name[:_LONGEST_NAME] for name in row):
-        if name not in names and (name in _KNOWN_SET or len(names) <= _SHOWN_NAMES + len(KNOWN)):
+        if name not in names and (name in known or len(names) <= _SHOWN_NAMES + len(known)):
             names.append(name)
 
 
-_READERS: dict[str, Callable[[Path, list[str]], _Batches]] = {
+_READERS: dict[str, Callable[[Path, list[str], Vocabulary], _Batches]] = {
     "parquet": _read_parquet,
     "csv": _read_csv,
     "jsonl": _read_jsonl,
 }
-_KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_KNOWN_SET = frozenset(KNOWN)
+KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 # Distinct values
@@ -394,7 +414,7 @@ def _decoded(value: bytes) -> str | bytes:
 
 
 def _of_objects(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Column]:
-    return {name: _of_values([row.get(name) for row in rows]) for name in names if name in _KNOWN_SET}
+    return {name: _of_values([row.get(name) for row in rows]) for name in names}
 
 
 def _of_values(values: Sequence[Any]) -> Column:

@@ -63,7 +63,7 @@ class Checker:
             SettingsError: the defaults contradict each other.
         """
         self.problems = problems
-        self._resolve = _resolver(uri, allowed)
+        self._resolve = resolver(uri, allowed)
         self._book = RecipeBook(defaults, self._resolve_for_recipe)
 
     def check(self, batch: Batch) -> Checked:
@@ -167,7 +167,7 @@ class _Rows:
         return Column(values, column.codes)
 
 
-def _resolver(base: str, allowed: Sequence[str]) -> Callable[[str], str]:
+def resolver(base: str, allowed: Sequence[str]) -> Callable[[str], str]:
     """What makes the URI of a reference in the manifest at `base`; StorageError for what no worker may read."""
 
     def resolve(reference: str) -> str:

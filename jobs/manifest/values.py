@@ -185,7 +185,7 @@ ALIASES = {"lambda": "lambda_"}
 """Other names of columns."""
 
 KNOWN = (*_PARSERS, *ALIASES)
-"""The names of all columns that mean something."""
+"""The names of all columns of a manifest that mean something."""
 
 LISTS = ("style", "style_weight", "style_mask")
 """Columns that hold one value for each of several styles."""

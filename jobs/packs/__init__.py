@@ -2,9 +2,10 @@
 
 from jobs.packs.format import pack_key, packed_shard
 from jobs.packs.index import INDEX_KEY, PackIndex
-from jobs.packs.packing import open_pack, put_in_packs
+from jobs.packs.packing import open_pack, put_in_packs, read_pack
 from jobs.packs.sample import DamagedPackError, Sample
 
 __all__ = [
     "INDEX_KEY", "DamagedPackError", "PackIndex", "Sample", "open_pack", "pack_key", "packed_shard", "put_in_packs",
+    "read_pack",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from jobs.manifest import IMAGES
 from jobs.packs.parquet import ParquetFormat
-from jobs.packs.sample import Sample
+from jobs.packs.sample import DamagedPackError, Sample
 from jobs.packs.webdataset import WebDatasetFormat
 from jobs.plan import PARQUET, WEBDATASET, Shard
 
@@ -36,6 +36,18 @@ _FORMATS: Mapping[str, PackFormat] = {WEBDATASET: WebDatasetFormat(), PARQUET: P
 def format_of_layout(layout: str) -> PackFormat:
     """The form of a layout's packs."""
     return _FORMATS[layout]
+
+
+def layout_of_pack(key: str) -> str:
+    """The layout whose packs are called so.
+
+    Raises:
+        DamagedPackError: none's are.
+    """
+    for layout, suffix in _SUFFIXES.items():
+        if key.endswith(suffix):
+            return layout
+    raise DamagedPackError(f"{key} is no name of a pack")
 
 
 def pack_key(shard: Shard, number: int) -> str:

@@ -12,7 +12,7 @@ from itertools import count
 from typing import NamedTuple
 
 from jobs.errors import NotFoundInStoreError, StorageError
-from jobs.packs.format import format_of_layout, pack_key
+from jobs.packs.format import format_of_layout, layout_of_pack, pack_key
 from jobs.packs.sample import DamagedPackError, Sample
 from jobs.plan import Shard
 from jobs.storage import Store
@@ -66,3 +66,8 @@ def open_pack(store: Store, shard: Shard, key: str) -> Mapping[str, bytes]:
         StorageError: the store cannot be read.
     """
     return format_of_layout(shard.layout).decode(store.read(key))
+
+
+def read_pack(store: Store, key: str) -> Mapping[str, bytes]:
+    """The same of a pack that a record names; raises as `open_pack`."""
+    return format_of_layout(layout_of_pack(key)).decode(store.read(key))

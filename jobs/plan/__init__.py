@@ -4,9 +4,19 @@ from jobs.plan.editions import PLAN_KEY, PLAN_VERSION, Edition, Page
 from jobs.plan.frozen import Plan, load_plan
 from jobs.plan.outputs import SUFFIXES
 from jobs.plan.prepare import Prepared, prepare_plan
-from jobs.plan.shards import LAYOUTS, OBJECTS, PARQUET, WEBDATASET, PlannedPair, Shard
+from jobs.plan.shards import (
+    LAYOUTS,
+    OBJECTS,
+    PARQUET,
+    WEBDATASET,
+    PlannedPair,
+    Shard,
+    default_shard_size,
+    record_key,
+    shard_name,
+)
 
 __all__ = [
     "LAYOUTS", "OBJECTS", "PARQUET", "PLAN_KEY", "PLAN_VERSION", "SUFFIXES", "WEBDATASET", "Edition", "Page", "Plan",
-    "PlannedPair", "Prepared", "Shard", "load_plan", "prepare_plan",
+    "PlannedPair", "Prepared", "Shard", "default_shard_size", "load_plan", "prepare_plan", "record_key", "shard_name",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -78,6 +78,10 @@ class Shard:
     def record_key(self) -> str:
         """The key of the shard's records, whose existence means that the shard is done."""
         return record_key(self.index)
+
+    def only(self, row: int) -> Shard:
+        """The shard with this pair alone."""
+        return replace(self, pairs=tuple(pair for pair in self.pairs if pair.row == row))
 
 
 def shard_name(index: int) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from ift import Stylizer, load_image
 from ift.images import encode_image
-from jobs import worker as worker_module
+from jobs import shard_worker as worker_module
 from jobs.errors import CredentialsError, StorageUnavailableError
 from jobs.manifest import Defaults
 from jobs.plan import prepare_plan
@@ -37,7 +37,7 @@ def run(worker, shard, **effort):
 
 
 def stylize(worker, shard, **effort):
-    return worker.stylize(shard, shard.pairs, Effort(**effort))
+    return worker.work_on(shard, shard.pairs, Effort(**effort))
 
 
 def test_pictures_are_what_the_library_makes_and_records_say_so(tmp_path):
