@@ -21,7 +21,7 @@ from jobs.benchmark.deviations import by_deviations, deviations
 from jobs.benchmark.figure import Figure, Grid, NotMeasurableError, Timed, timed
 from jobs.benchmark.networks import Networks
 from jobs.benchmark.pictures import painted, photos
-from jobs.benchmark.published import ETA, LAMBDA, N_UPD, authors_cascade, authors_way, direct_loop
+from jobs.benchmark.published import ETA, GATE, LAMBDA, N_UPD, authors_cascade, authors_way, direct_loop
 
 PUBLISHED: dict[str, Any] = {
     "strength": None,
@@ -30,6 +30,7 @@ PUBLISHED: dict[str, Any] = {
     "solver": "fixed_step",
     "eta": ETA,
     "centred": False,
+    "gate": GATE,
 }
 """Options with which the model does what `published` does."""
 

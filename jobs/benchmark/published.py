@@ -12,6 +12,9 @@ ETA = 0.01
 
 N_UPD = 15
 
+GATE = 0.0
+"""No skips: neither the authors' networks nor the other baselines' have any."""
+
 _COARSE_TO_FINE = (4, 3, 2, 1)
 
 

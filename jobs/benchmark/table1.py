@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jobs.benchmark.bench import Bench
 from jobs.benchmark.figure import Figure, Grid, Table1Row, Timed, timed
-from jobs.benchmark.published import N_UPD
+from jobs.benchmark.published import GATE, N_UPD
 from jobs.benchmark.timing import Stages
 
 PAPER_SECONDS = {256: 0.13, 512: 0.31, 768: 0.62, 1024: 0.92}
@@ -41,12 +41,12 @@ def _row(bench: Bench, resolution: int, paper: float, part: tuple[int, int]) -> 
     stages = Stages(bench.device)
 
     def with_style() -> Tensor:
-        return bench.model.stylize(content, bench.model.style(picture), n_upd=N_UPD, n_iter=1)
+        return bench.model.stylize(content, bench.model.style(picture), n_upd=N_UPD, n_iter=1, gate=GATE)
 
     style = bench.style(resolution)
 
     def in_stages() -> Tensor:
-        return bench.model.stylize(content, style, n_upd=N_UPD, n_iter=1, stopwatch=stages.stopwatch())
+        return bench.model.stylize(content, style, n_upd=N_UPD, n_iter=1, gate=GATE, stopwatch=stages.stopwatch())
 
     calls = {
         "style known": bench.ours(resolution, n_iter=1),

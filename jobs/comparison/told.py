@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -10,14 +11,18 @@ from jobs.report.page import figure
 from jobs.summary import quoted
 
 ARROWS = {"higher": "↑", "lower": "↓", None: ""}
+_WORDS = 10  # characters of the longest word of a metric's name or a verdict, or nearly
 _COLOURS = {"better": "green", "worse": "red", NOTHING_SHOWN: "dim"}
 
 
 def print_comparison(comparison: Comparison, a: str, b: str, console: Console) -> None:
     """Each metric with its means, the difference with its interval, and the verdict; then what to keep in mind."""
-    table = Table(title=f"{quoted(b)} against {quoted(a)}", title_justify="left")
+    table = Table(title=f"{quoted(b)} against {quoted(a)}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("metric", "A", "B", "B − A", "95 % interval", "improved", "verdict"):
-        table.add_column(name, justify="left" if name in ("metric", "verdict") else "right", no_wrap=name != "metric")
+        words = name in ("metric", "verdict")  # which wrap on a narrow terminal, where figures must not
+        table.add_column(
+            name, justify="left" if words else "right", no_wrap=not words, min_width=_WORDS if words else None
+        )
     for one in comparison.metrics:
         table.add_row(*_cells(one))
     console.print(table)
