@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
+from jobs.comparison.places import HTML_KEY, JSON_KEY
 from jobs.exit_codes import mistakes_as_exit_code
-
-JSON_KEY, HTML_KEY = "comparison.json", "comparison.html"
 
 
 def compare(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from jobs.comparison.command import HTML_KEY, JSON_KEY
 from jobs.comparison.compare import Comparison, compare_tables, matched_tables
 from jobs.comparison.page import comparison_page
+from jobs.comparison.places import HTML_KEY, JSON_KEY
 from jobs.comparison.told import print_comparison
 from jobs.evaluate.job import read_metrics
 from jobs.evaluate.pictures import ResultPictures

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from jobs.actor import ShardActor
+from jobs.evaluate.work import JudgeConfig
 from jobs.work import WorkerConfig
 
 if TYPE_CHECKING:
     from jobs.evaluate.worker import JudgeWorker
-
-
-@dataclass(frozen=True)
-class JudgeConfig(WorkerConfig):
-    """As `WorkerConfig`, whose `output` is that of the evaluation and whose `quality` is not used.
-
-    Attributes:
-        run: URI of the run whose pictures are judged; None where results are URIs of their own.
-    """
-
-    run: str | None = None
 
 
 class JudgeActor(ShardActor):

@@ -16,8 +16,9 @@ from rich.console import Console
 from jobs.actor import ShardActor
 from jobs.committed import Committed, committed_shards
 from jobs.errors import JobError, NotFoundInStoreError, PlanError
-from jobs.evaluate.actor import JudgeActor, JudgeConfig
+from jobs.evaluate.actor import JudgeActor
 from jobs.evaluate.places import METRICS_KEY, Place, open_place
+from jobs.evaluate.work import JudgeConfig
 from jobs.exit_codes import TOO_MANY_FAILED
 from jobs.flags import Sources, Working
 from jobs.plan import PLAN_KEY, load_plan

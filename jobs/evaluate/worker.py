@@ -19,9 +19,9 @@ from ift.images import decode_image
 from ift.metrics import Described, Judge
 from ift.stopwatch import Stopwatch
 from jobs.ahead import ahead
-from jobs.evaluate.actor import JudgeConfig
 from jobs.evaluate.records import JUDGED, JudgedRecord
 from jobs.evaluate.triple import NotStylizedError, Triple, TripleShard
+from jobs.evaluate.work import JudgeConfig
 from jobs.picture_cache import PictureCache
 from jobs.pictures import KeptPictures
 from jobs.shard_worker import ShardWorkerBase

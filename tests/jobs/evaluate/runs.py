@@ -3,12 +3,12 @@
 from itertools import chain
 
 from jobs.committed import committed_shards
-from jobs.evaluate.actor import JudgeConfig
 from jobs.evaluate.conclusion import conclude
 from jobs.evaluate.head import RUN, Head, freeze
 from jobs.evaluate.missing import fresh_works, stale_works
 from jobs.evaluate.places import open_place
 from jobs.evaluate.source import ListSource, RunSource
+from jobs.evaluate.work import JudgeConfig
 from jobs.evaluate.worker import JudgeWorker
 from jobs.manifest import Defaults
 from jobs.plan import load_plan, prepare_plan
