@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from jobs.benchmark.keys import Key, chosen
-from jobs.errors import JobError
 from jobs.exit_codes import mistakes_as_exit_code
 
 if TYPE_CHECKING:
@@ -41,8 +39,6 @@ def main(
         return
     with mistakes_as_exit_code():
         keys = chosen(only)
-        if output is not None and importlib.util.find_spec("matplotlib") is None:
-            raise JobError('the plot needs matplotlib: pip install "ift[benchmark]", or leave --output out')
         from jobs.benchmark.bench import Bench  # PyTorch
 
         _measure(keys, Bench(device, repetitions, pairs, s3=s3), only or (), output)

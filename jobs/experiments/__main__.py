@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from jobs.errors import JobError
 from jobs.exit_codes import mistakes_as_exit_code
 from jobs.flags import Working, takes, working
 
@@ -48,7 +46,6 @@ def trade_off(
 ) -> None:
     """Style distance at equal content preservation: every method over the range of its knob, κ or α."""
     with mistakes_as_exit_code():
-        _require_plots()
         from jobs.experiments.inputs import Inputs
         from jobs.experiments.trade_off import TradeOff
         from jobs.experiments.trade_off_run import run_trade_off
@@ -71,7 +68,6 @@ def photo_realistic(
 ) -> None:
     """The supplement's photo-realistic analysis: 30 pairs, no masks, no post-processing, n_upd 15, n_iter 1."""
     with mistakes_as_exit_code():
-        _require_plots()
         from jobs.experiments.inputs import Inputs
         from jobs.experiments.photo_pairs import PhotoPairs
         from jobs.experiments.photo_pairs_run import run_photo_pairs
@@ -97,7 +93,6 @@ def table1(
 ) -> None:
     """The supplement's Table 1 from the job's own records, with the paper's seconds beside."""
     with mistakes_as_exit_code():
-        _require_plots()
         from jobs.experiments.inputs import Inputs
         from jobs.experiments.table1 import Table1
         from jobs.experiments.table1_run import run_table1
@@ -132,12 +127,6 @@ def double_style(
         if nst_steps:
             definition = replace(definition, methods=(*definition.methods, SLOW), nst_steps=nst_steps)
         run_double_style(definition, Inputs(output, contents, styles), output, resources, console)
-
-
-def _require_plots() -> None:
-    """Before hours of work rather than after."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise JobError('the figures need matplotlib: pip install "ift[benchmark]"')
 
 
 if __name__ == "__main__":

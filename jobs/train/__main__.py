@@ -105,7 +105,6 @@ def main(
 def _require_extra() -> None:
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")  # Ray 2.50 looks for it upon import; later ones need it not
     try:
-        import matplotlib  # noqa: F401
         import ray.train.torch  # noqa: F401
     except ImportError as error:
         raise JobError(f'training needs what "ift[train]" installs: pip install "ift[train]" ({error})') from error

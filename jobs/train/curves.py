@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -36,14 +35,14 @@ _MOST_DOTS = 2000
 
 
 def write_curves(rows: Sequence[Row], store: Store) -> None:
-    """Writes `loss.csv` and, where matplotlib is installed, `loss.png`.
+    """Writes `loss.csv` and, once there is a step, `loss.png`.
 
     Args:
         rows: one for each step, in order; a term that a step does not have is left out or None.
         store: of the training's results.
     """
     store.write(CSV_KEY, to_csv(rows))
-    if rows and importlib.util.find_spec("matplotlib") is not None:
+    if rows:
         store.write(PNG_KEY, plot(rows))
 
 

@@ -1,5 +1,4 @@
 import json
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -24,12 +23,6 @@ def test_a_key_that_is_not_there_is_answered_with_those_that_are():
 def test_a_device_that_is_not_there_is_one_line():
     result = run("--only", "over_adain_512", "--device", "warp")
     assert result.exit_code == 2 and result.output.startswith("error:") and "warp" in result.output
-
-
-def test_a_plot_that_cannot_be_drawn_is_said_before_anything_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    result = run("--output", tmp_path)
-    assert result.exit_code == 2 and 'pip install "ift[benchmark]"' in result.output
 
 
 @pytest.fixture

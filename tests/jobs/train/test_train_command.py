@@ -60,7 +60,7 @@ def test_the_photos_and_the_output_are_asked_for():
 
 def test_without_the_extra_it_says_how_to_get_it(photos, tmp_path):
     code = (
-        "import sys; sys.modules['matplotlib'] = None; sys.argv = ['train', *sys.argv[1:]]\n"
+        "import sys; sys.modules['ray.train'] = None; sys.argv = ['train', *sys.argv[1:]]\n"
         "import runpy; runpy.run_module('jobs.train', run_name='__main__')"
     )
     done = subprocess.run(
