@@ -243,4 +243,4 @@ PRESETS = {
     "photo": Settings(strength=(1.0,) * 4, n_upd=(15,) * 4, gate=1.0),
 }
 """Chosen by looking at many pictures, and by the evaluation's figures: a gate of 0.3 keeps far more of the content than
-0 does, at no loss of style; see docs/evaluation.md."""
+0 does, at hardly any loss of style; see docs/experiments."""
