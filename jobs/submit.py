@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -101,7 +102,7 @@ def run(
     try:
         asyncio.run(_follow(client, job))
         code, told = outcome(client, client.get_job_info(job))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo(f"\nno longer following {job}, which goes on: {how}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except (OSError, RuntimeError):
@@ -202,9 +203,13 @@ def outcome(client: JobSubmissionClient, job: JobDetails) -> tuple[int, str]:
 
 
 async def _follow(client: JobSubmissionClient, job: str) -> None:
-    """Prints a job's log as it grows, until the job has ended, across broken connections."""
+    """Prints a job's log as it grows, until the job has ended, across broken connections; Ctrl-C cancels it."""
     from aiohttp import ClientError
 
+    # So that the loop wakes up at once: by itself it would sleep on where another thread is given the signal.
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
     printed = 0
     while True:
         at = 0
