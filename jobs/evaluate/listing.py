@@ -9,7 +9,6 @@ from pathlib import Path
 from posixpath import splitext
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pyarrow as pa
 
 from jobs.errors import ManifestError, StorageError
@@ -18,9 +17,8 @@ from jobs.evaluate.head import TRIPLES, Head, freeze
 from jobs.evaluate.source import PAGE
 from jobs.evaluate.table import LISTED, triples_of_table
 from jobs.manifest.columns import KINDS
-from jobs.parquet import to_parquet
-from jobs.plan import Page, default_shard_size
-from jobs.plan.pages import shard_groups
+from jobs.plan import default_shard_size
+from jobs.plan.pages import store_pages
 from jobs.plan.shards import shard_rows
 from jobs.plan.workspace import Workspace, open_workspace
 from jobs.storage import Store, check_allowed, copy_to_file, open_store
@@ -59,7 +57,8 @@ def freeze_list(store: Store, triples: str, judge: str, allowed: Sequence[str] =
         digest = _digest(workspace)
         size = default_shard_size(rows)
         store.check()  # before anything is written there
-        pages = tuple(_store_pages(store, workspace, digest, list(shard_rows([rows], size))))
+        folder = f"triples/{digest[:16]}"
+        pages = tuple(store_pages(store, _rows(workspace), PAGE, folder, 0, shard_rows([rows], size)))
     return freeze(store, Head(TRIPLES, digest, judge, pages=pages, shard_size=size))
 
 
@@ -96,21 +95,7 @@ def _digest(workspace: Workspace) -> str:
     return digest.hexdigest()
 
 
-def _store_pages(store: Store, workspace: Workspace, digest: str, sizes: Sequence[int]) -> Iterator[Page]:
-    """Writes the triples, those of one style together, and gives each page once it is stored."""
-    batches = workspace.stream(f"SELECT {_COLUMNS} FROM triples ORDER BY styles, row")  # noqa: S608 (fixed names)
-    waiting: list[pa.Table] = []
-    first_shard = 0
-    for number, group in enumerate(shard_groups(sizes)):
-        while sum(map(len, waiting)) < sum(group):
-            waiting.append(pa.Table.from_batches([next(batches)]).cast(LISTED))
-        table = pa.concat_tables(waiting)
-        rows, waiting = table.slice(0, sum(group)), [table.slice(sum(group))]
-        shards = np.repeat(np.arange(first_shard, first_shard + len(group)), group)
-        data = to_parquet(rows.append_column("shard", pa.array(shards)).select(PAGE.names).cast(PAGE))
-        sha256 = hashlib.sha256(data).hexdigest()
-        # The digest in the key keeps racing drivers apart that have another version of pyarrow.
-        key = f"triples/{digest[:16]}/{number:05d}-{sha256[:8]}.parquet"
-        store.create(key, data)
-        yield Page(key, first_shard, len(group), sum(group), sha256)
-        first_shard += len(group)
+def _rows(workspace: Workspace) -> Iterator[pa.Table]:
+    """All triples, those of one style together."""
+    for batch in workspace.stream(f"SELECT {_COLUMNS} FROM triples ORDER BY styles, row"):  # noqa: S608 (fixed names)
+        yield pa.Table.from_batches([batch]).cast(LISTED)

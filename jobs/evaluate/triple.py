@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from jobs.plan import record_key, shard_name
+from jobs.plan.shards import PairShard
 
 
 class NotStylizedError(Exception):
@@ -53,30 +53,5 @@ class Triple:
     seconds: float | None = None
 
 
-@dataclass(frozen=True)
-class TripleShard:
-    """Triples that are judged, and whose records are committed, together.
-
-    Attributes:
-        index: place of the shard; of a run, that of its plan's shard.
-        pairs: at least one.
-        fingerprint: of all that decides how they are judged.
-    """
-
-    index: int
-    pairs: tuple[Triple, ...]
-    fingerprint: str
-
-    @property
-    def name(self) -> str:
-        """Such as shard-000012."""
-        return shard_name(self.index)
-
-    @property
-    def record_key(self) -> str:
-        """The key of the shard's records, whose existence means that the shard is judged."""
-        return record_key(self.index)
-
-    def only(self, row: int) -> TripleShard:
-        """The shard with this triple alone."""
-        return replace(self, pairs=tuple(pair for pair in self.pairs if pair.row == row))
+TripleShard = PairShard[Triple]
+"""Triples that are judged, and whose records are committed, together; of a run, those of its plan's shard."""

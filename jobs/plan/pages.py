@@ -1,4 +1,4 @@
-"""The pairs of an edition, streamed out of a workspace in the order of shards, and stored page by page."""
+"""Rows in the order of shards, stored page by page; the pairs of an edition, streamed out of a workspace."""
 
 # ruff: noqa: S608 (no text of a manifest is part of a query)
 
@@ -40,47 +40,53 @@ def shard_groups(sizes: Iterable[int]) -> Iterator[list[int]]:
 
 
 def store_pages(
-    store: Store, workspace: Workspace, fingerprint: str, first_shard: int, sizes: Iterable[int]
+    store: Store, tables: Iterator[pa.Table], schema: pa.Schema, folder: str, first_shard: int, sizes: Iterable[int]
 ) -> Iterator[Page]:
-    """Writes the pairs of table `fresh` into pages, and gives each page once it is stored.
+    """Writes rows into pages, and gives each page once it is stored.
 
     Args:
         store: of the job.
-        workspace: with the tables of `load_manifest`, and `fresh`.
-        fingerprint: of the edition.
-        first_shard: the index of its first shard.
-        sizes: number of pairs in each shard.
+        tables: the rows in the order of their shards, a few at a time.
+        schema: of a page: the columns of the rows, and `shard`.
+        folder: for the pages; named by what decides their rows.
+        first_shard: the index of the first shard.
+        sizes: number of rows in each shard.
 
     Raises:
         PlanError: no room.
         StorageError: the store cannot be written to.
     """
     groups = list(shard_groups(sizes))
-    for number, (group, rows) in enumerate(zip(groups, _in_order(workspace, map(sum, groups)), strict=True)):
+    for number, (group, rows) in enumerate(zip(groups, _portions(tables, map(sum, groups)), strict=True)):
         shards = np.repeat(np.arange(first_shard, first_shard + len(group)), group)
-        data = to_parquet(rows.append_column("shard", pa.array(shards)).select(PAIRS.names).cast(PAIRS))
+        data = to_parquet(rows.append_column("shard", pa.array(shards)).select(schema.names).cast(schema))
         digest = hashlib.sha256(data).hexdigest()
         # The digest in the key keeps racing drivers apart that have other shards, or another version of pyarrow.
-        key = f"plan/{fingerprint[:16]}/{number:05d}-{digest[:8]}.parquet"
+        key = f"{folder}/{number:05d}-{digest[:8]}.parquet"
         store.create(key, data)
         yield Page(key, first_shard, len(group), len(rows), digest)
         first_shard += len(group)
 
 
-def _in_order(workspace: Workspace, sizes: Iterable[int]) -> Iterator[pa.Table]:
-    """The rows of table `fresh` and what their recipes say in the order of shards, as many at a time as `sizes` say."""
-    rows = _sorted_rows(workspace)
+def _portions(tables: Iterator[pa.Table], sizes: Iterable[int]) -> Iterator[pa.Table]:
+    """As many rows at a time as `sizes` say."""
     waiting: list[pa.Table] = []
     for size in sizes:
         while sum(map(len, waiting)) < size:
-            waiting.append(next(rows))
+            waiting.append(next(tables))
         table = pa.concat_tables(waiting)
         yield table.slice(0, size).unify_dictionaries().combine_chunks()
         waiting = [table.slice(size)]
 
 
-def _sorted_rows(workspace: Workspace) -> Iterator[pa.Table]:
-    """The same, in batches; the recipes stay in memory while they are few, so that sorting moves but their numbers."""
+def planned_rows(workspace: Workspace) -> Iterator[pa.Table]:
+    """The rows of table `fresh` and what their recipes say, in the order of shards, in batches.
+
+    The recipes stay in memory while they are few, so that sorting moves but their numbers.
+
+    Args:
+        workspace: with the tables of `load_manifest`, and `fresh`.
+    """
     said = "FROM recipes JOIN words USING (words)"
     ((count,),) = workspace.rows("SELECT count(*) FROM recipes")
     if count > _FEW_RECIPES:

@@ -21,8 +21,8 @@ from jobs.plan.frozen import Plan
 from jobs.plan.growth import differences, load_planned
 from jobs.plan.loading import load_manifest
 from jobs.plan.outputs import SUFFIXES, check_outputs, output_sql
-from jobs.plan.pages import store_pages
-from jobs.plan.shards import LAYOUTS, OBJECTS, default_shard_size, shard_rows
+from jobs.plan.pages import planned_rows, store_pages
+from jobs.plan.shards import LAYOUTS, OBJECTS, PAIRS, default_shard_size, shard_rows
 from jobs.plan.workspace import Workspace, open_workspace
 from jobs.storage import Store, copy_to_file
 from jobs.storage.uris import scheme
@@ -181,7 +181,9 @@ def _edition(job: _Job, before: Sequence[Edition], rows: int) -> Edition:
         manifest=job.manifest,
         options=job.options,
         weights=job.weights,
-        pages=tuple(store_pages(job.store, job.workspace, fingerprint, first_shard, sizes)),
+        pages=tuple(
+            store_pages(job.store, planned_rows(job.workspace), PAIRS, f"plan/{fingerprint[:16]}", first_shard, sizes)
+        ),
     )
 
 

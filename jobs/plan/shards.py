@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
+
+from jobs.ledger import AnyPair
 
 OBJECTS, WEBDATASET, PARQUET = LAYOUTS = ("objects", "webdataset", "parquet")
 """How pictures are kept: an object each, or those of a shard together, in a tar file or a Parquet file."""
@@ -53,21 +55,23 @@ class PlannedPair:
     label: str | None = None
 
 
+P = TypeVar("P", bound=AnyPair)
+S = TypeVar("S", bound="PairShard[Any]")
+
+
 @dataclass(frozen=True)
-class Shard:
-    """Pairs of one resolution that are worked on, and committed, together.
+class PairShard(Generic[P]):
+    """Pairs of one kind that are worked on, and committed, together.
 
     Attributes:
-        index: place of the shard in the plan, counted through all its editions.
+        index: its place among the shards.
         pairs: at least one.
-        fingerprint: that of the edition which brought it.
-        layout: how its pictures are kept.
+        fingerprint: of all that decides what is done.
     """
 
     index: int
-    pairs: tuple[PlannedPair, ...]
+    pairs: tuple[P, ...]
     fingerprint: str
-    layout: str = OBJECTS
 
     @property
     def name(self) -> str:
@@ -79,9 +83,23 @@ class Shard:
         """The key of the shard's records, whose existence means that the shard is done."""
         return record_key(self.index)
 
-    def only(self, row: int) -> Shard:
+    def only(self: S, row: int) -> S:
         """The shard with this pair alone."""
         return replace(self, pairs=tuple(pair for pair in self.pairs if pair.row == row))
+
+
+@dataclass(frozen=True)
+class Shard(PairShard[PlannedPair]):
+    """Pairs of one resolution that are stylized together.
+
+    Attributes:
+        index: place of the shard in the plan, counted through all its editions.
+        pairs: at least one.
+        fingerprint: that of the edition which brought it.
+        layout: how its pictures are kept.
+    """
+
+    layout: str = OBJECTS
 
 
 def shard_name(index: int) -> str:
