@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from ift.encoder import CHANNELS, ReflectConv, reflect
 
-_BODY = {2: 1, 3: 1, 4: 3}
+BODY: dict[int, int] = {2: 1, 3: 1, 4: 3}
+"""Convolutions of block N after the enlargement."""
 
 
 class Block(nn.Module):
@@ -17,7 +18,7 @@ class Block(nn.Module):
         super().__init__()
         channels_in, channels_out = CHANNELS[level - 1], CHANNELS[level - 2]
         self.conv_in = ReflectConv(channels_in, channels_out)
-        self.body = nn.ModuleList(ReflectConv(channels_out, channels_out) for _ in range(_BODY[level]))
+        self.body = nn.ModuleList(ReflectConv(channels_out, channels_out) for _ in range(BODY[level]))
 
     def forward(self, features: Tensor, skip: Tensor | None, gate: float) -> Tensor:
         """(B, C, H, W) to (B, C/2, 2H, 2W); `skip` has the size of the result."""

@@ -98,6 +98,13 @@ class Encoder(nn.Module):
                 x = self.convolutions[name].padded(x)  # type: ignore[operator]
         return x, skip
 
+    def skip(self, level: int, x: Tensor) -> Tensor:
+        """The skip alone that `stage` gives with the features, for N > 1."""
+        for name in _STAGES[level - 1][: _STAGES[level - 1].index("pool")]:
+            x = reflect(x)
+            x = self.convolutions[name].padded(x)  # type: ignore[operator]
+        return _lost(x, functional.max_pool2d(x, 2))
+
 
 def _lost(x: Tensor, pooled: Tensor) -> Tensor:
     """What max pooling throws away: each (B, C, H, W) minus the greatest of its 2×2 block, (B, C, H/2, W/2)."""

@@ -7,6 +7,9 @@ from torch import Tensor
 from ift.box_filter import box_mean
 from ift.errors import SettingsError
 
+GUIDED_EPSILON = 1e-3
+"""ε for stylized photos: edges of the content fainter than about its root, 3 % of the range, do not count."""
+
 
 def guided_filter(image: Tensor, guide: Tensor, radius: int, epsilon: float) -> Tensor:
     """The image as what the guide's colours, linearly in each neighbourhood, can say of it.

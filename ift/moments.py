@@ -76,6 +76,14 @@ class Moments:
         mean, second = mean / n, (second.triu() + second.triu(1).mT) / n.unsqueeze(-1)
         return cls(count, mean + origin.squeeze(1).to(dtype), second - _outer(mean))
 
+    @classmethod
+    def nothing(cls, features: Tensor) -> Moments:
+        """Those of no pixels at all, to be added to others; of the channels and batch of `features`."""
+        batch, channels = features.shape[:2]
+        dtype = torch.promote_types(features.dtype, torch.float32)
+        zero = torch.zeros(batch, channels, channels, dtype=dtype, device=features.device)
+        return cls(zero[:, 0, 0].double(), zero[:, 0], zero)
+
     @property
     def second_moment(self) -> Tensor:
         """(B, C, C) M = XXᵀ/n, not centred: the paper's."""

@@ -11,13 +11,19 @@ MULTIPLE = 8
 _LEAST = 16
 
 
+def padded_size(height: int, width: int) -> tuple[int, int]:
+    """Of a picture of this size once `pad_to_multiple` has padded it."""
+    rows, columns = (max(_LEAST, -(-side // MULTIPLE) * MULTIPLE) for side in (height, width))
+    return rows, columns
+
+
 def pad_to_multiple(images: Tensor) -> Tensor:
     """(B, C, H, W) of any size from 1×1 up, extended by reflection at the right and bottom to multiples of 8."""
     height, width = images.shape[-2:]
-    target = tuple(max(_LEAST, -(-side // MULTIPLE) * MULTIPLE) for side in (height, width))
+    target = padded_size(height, width)
     if target == (height, width):
         return images
-    rows, columns = (_reflected(side, to, images.device) for side, to in zip((height, width), target, strict=True))
+    rows, columns = (reflected(side, to, images.device) for side, to in zip((height, width), target, strict=True))
     return images[:, :, rows][:, :, :, columns].contiguous(memory_format=torch.channels_last)
 
 
@@ -32,8 +38,8 @@ def cut_to_multiple(images: Tensor) -> Tensor:
     return crop(images, (height // MULTIPLE * MULTIPLE, width // MULTIPLE * MULTIPLE))
 
 
-def _reflected(side: int, to: int, device: torch.device) -> Tensor:
-    """Indices 0, …, side−1, side−2, …, 1, 0, 1, …: reflection as often as needed, unlike torch's own."""
+def reflected(side: int, to: int, device: torch.device) -> Tensor:
+    """Indices 0, …, side−1, side−2, …, 1, 0, 1, …, `to` of them: reflection as often as needed, unlike torch's own."""
     period = max(1, 2 * (side - 1))
     index = torch.arange(to, device=device) % period
     return torch.minimum(index, period - index) if side > 1 else torch.zeros_like(index)

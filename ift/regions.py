@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ift.affine import AffineMap
+from ift.box import Box
 from ift.box_filter import box_mean
+from ift.content_mask import Mask
 from ift.moments import Moments, stack
+from ift.padding import padded_size
 
 _SOFTNESS = 0.004
 """Of the longer side: how far a region's map reaches across its border, so that no seam shows."""
@@ -20,31 +23,53 @@ _NO_SHARE = 1e-3
 
 
 class Regions:
-    """The regions of one picture at every level.
+    """The regions of one picture, or of a box in it, at every level.
 
     At relu2_1 … relu4_1 a feature stands for a square of pixels, and so belongs to its regions in shares.
 
     Attributes:
-        areas: pixels of each label that occurs.
+        labels: that occur in the picture.
     """
 
     def __init__(self, labels: Tensor) -> None:
         """From labels (H, W) of integers, with H and W multiples of 8."""
-        values = torch.unique(labels)
-        self.labels: tuple[int, ...] = tuple(values.tolist())
-        self._hard = (labels == values.reshape(-1, 1, 1)).float()
-        radius = max(1, round(_SOFTNESS * max(labels.shape)))
-        soft = box_mean(box_mean(self._hard, radius), radius)  # twice, for a tent
+        values = tuple(torch.unique(labels).tolist())
+        self._set(labels, values, _radius(labels.shape), (slice(None), slice(None)))
+
+    @classmethod
+    def in_box(cls, mask: Mask, box: Box, values: Sequence[int]) -> Regions:
+        """The regions of a box of a picture, as they are in the whole.
+
+        Args:
+            mask: of the picture.
+            box: of the picture as padded, its sides multiples of 8.
+            values: the labels that occur in the picture.
+        """
+        whole = Box(0, 0, *padded_size(*mask.size))
+        radius = _radius((whole.height, whole.width))
+        around = box.grown(2 * radius).within(whole)
+        regions = cls.__new__(cls)
+        regions._set(mask.read(around), tuple(values), radius, box.seen_from(around).slices)
+        return regions
+
+    def _set(self, labels: Tensor, values: tuple[int, ...], radius: int, inside: tuple[slice, slice]) -> None:
+        self.labels = values
+        hard = (labels == torch.tensor(values, device=labels.device).reshape(-1, 1, 1)).float()
+        soft = box_mean(box_mean(hard, radius), radius)  # twice, for a tent
+        rows, columns = inside
+        hard, soft = hard[:, rows, columns], soft[:, rows, columns]
         soft = soft.masked_fill(soft < _NO_SHARE, 0)
-        self._soft = soft / soft.sum(0)
-        self.areas = dict(zip(self.labels, self._hard.sum((1, 2)).tolist(), strict=True))
+        self._hard, self._soft = hard, soft / soft.sum(0)
 
     def moments(self, features: Tensor, level: int, labels: Sequence[int]) -> Moments:
-        """The moments of the features (1, C, H, W) in each of the regions `labels`, as a batch."""
+        """The moments of the features (1, C, H, W) in each of the regions `labels`, as a batch; 0 for one without."""
         parts = []
         for label in labels:
             pixels, shares, _ = _inside(features, self._at(self._hard, level, label))
-            parts.append(Moments.of(pixels.T.unsqueeze(0).unsqueeze(2), shares.reshape(1, 1, -1)))
+            if len(pixels):
+                parts.append(Moments.of(pixels.T.unsqueeze(0).unsqueeze(2), shares.reshape(1, 1, -1)))
+            else:
+                parts.append(Moments.nothing(features))
         return stack(parts)
 
     def apply(self, maps: AffineMap, features: Tensor, level: int, labels: Sequence[int]) -> Tensor:
@@ -69,6 +94,10 @@ class Regions:
     def _at(self, memberships: Tensor, level: int, label: int) -> Tensor:
         plane = memberships[self.labels.index(label)]
         return functional.avg_pool2d(plane.unsqueeze(0), 2 ** (level - 1))[0]
+
+
+def _radius(size: Sequence[int]) -> int:
+    return max(1, round(_SOFTNESS * max(size)))
 
 
 def _inside(features: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,26 +12,24 @@ from torch import Tensor
 
 from ift.allocator import keep_memory
 from ift.content_colours import with_colours_of
+from ift.content_mask import Mask
 from ift.decoder import Decoder
 from ift.encoder import Encoder
 from ift.errors import SettingsError
-from ift.guided_filter import guided_filter
+from ift.guided_filter import GUIDED_EPSILON, guided_filter
+from ift.journey import Journey, travel
 from ift.moments import Moments
 from ift.nst import Progress, natural_lambda, nst
 from ift.padding import crop, pad_to_multiple
+from ift.part import Part
 from ift.regions import Regions
 from ift.settings import LEVELS, WITHOUT_MASKS, Settings
 from ift.stopwatch import Stopwatch
-from ift.style import Style, StylePicture, Target, mix_styles
-from ift.transformations import transformation
-from ift.transformations.style_decorator import decorate
+from ift.style import Style, StylePicture, mix_styles
 from ift.weights import load_networks
 
 Labels = Tensor | int | None
 """Of a style picture: (H, W) integers, one for the whole picture, or none."""
-
-_GUIDED_EPSILON = 1e-3
-"""Of the guided filter: edges of the content fainter than about its root, 3 % of the range, do not count."""
 
 
 class Stylizer:
@@ -158,15 +156,17 @@ class Stylizer:
         )
         _require(settings is None or not options, f"give either settings or options ({', '.join(options)}), not both")
         settings = settings or Settings.from_options(preset, **options)
-        run = _Run(self, styles, settings, self._regions(labels, batch), stopwatch or Stopwatch(self.device), progress)
-        # NST optimises the picture itself, which half precision would have quantised.
-        dtype = torch.float32 if "nst" in settings.method else self.dtype
-        result = crop(run(self._input(batch, dtype)), (content.shape[-2], content.shape[-1])).float()
-        original = batch.to(self.device, torch.float32)
-        if settings.guided_radius:
-            result = guided_filter(result, original, settings.guided_radius, _GUIDED_EPSILON).clamp(0, 1)
-        if settings.keep_colours:
-            result = with_colours_of(result, original)
+        stopwatch = stopwatch or Stopwatch(self.device)
+        mask = None if labels is None else self._mask(labels, batch)
+        if "nst" in settings.method:
+            _require(mask is None, f"{' and '.join(WITHOUT_MASKS)} take no masks: choose another method")
+            pairs = zip(torch.split(batch, 1), cycle(styles), strict=False)
+            result = torch.cat([self._optimised(one, each, settings, stopwatch, progress) for one, each in pairs])
+        else:
+            part = Part.all_of(content.shape[-2], content.shape[-1])
+            areas = mask.areas() if mask else None
+            journey = Journey(self, styles, settings, [part.size], areas, stopwatch=stopwatch)
+            result = travel(journey, part, lambda: pad_to_multiple(batch), mask)
         return result if content.dim() == 4 else result.squeeze(0)
 
     def _style(self, image: Tensor, labels: Labels, patches: bool) -> StylePicture:
@@ -180,148 +180,44 @@ class Stylizer:
             del x
         return StylePicture(tuple(moments), names, held.pop() if patches else None)
 
-    def _regions(self, labels: Tensor | None, batch: Tensor) -> Regions | None:
-        if labels is None:
-            return None
+    def _mask(self, labels: Tensor, batch: Tensor) -> Mask:
         _require(len(batch) == 1, f"a mask goes with one content, not with {len(batch)}: stylize them one by one")
-        return Regions(self._labels(labels, batch))
+        _check_labels(labels, batch)
+        return Mask(labels.to(self.device), batch.shape[-2], batch.shape[-1])
+
+    def _optimised(
+        self, image: Tensor, style: Style, settings: Settings, stopwatch: Stopwatch, progress: Progress | None
+    ) -> Tensor:
+        """NST (eq. 29) for one picture."""
+        moments = [picture.moments for picture in style.pictures]
+        _require(all(len(levels[0]) == 1 for levels in moments), "nst takes no style in regions: leave its mask out")
+        # NST optimises the picture itself, which half precision would have quantised.
+        picture = self._input(image, torch.float32)
+        if settings.lambda_ is not None:
+            lambda_ = torch.tensor([settings.lambda_] * len(moments), dtype=torch.float64)
+        else:
+            assert settings.strength is not None
+            with stopwatch.stage("encoder"):
+                content = self.style(picture[0]).pictures[0].moments
+            lambda_ = torch.stack([natural_lambda(content, each, settings.strength) for each in moments])
+        lambda_ = lambda_ * torch.tensor(style.weights, dtype=torch.float64).unsqueeze(-1)
+        with stopwatch.stage("transform"):
+            result = nst(self.encoder, picture, moments, lambda_, settings.nst_steps, progress)
+        result = crop(result, (image.shape[-2], image.shape[-1])).float()
+        original = image.to(self.device, torch.float32)
+        if settings.guided_radius:
+            result = guided_filter(result, original, settings.guided_radius, GUIDED_EPSILON).clamp(0, 1)
+        return with_colours_of(result, original) if settings.keep_colours else result
 
     def _labels(self, labels: Tensor, image: Tensor) -> Tensor:
         """The labels of a picture at its padded size."""
-        _require(
-            labels.shape == image.shape[-2:] and not labels.is_floating_point(),
-            f"a mask is {_described(labels)}: give integers {tuple(image.shape[-2:])}, as its picture; see fit_labels",
-        )
+        _check_labels(labels, image)
         padded = pad_to_multiple(labels.to(self.device, torch.float64)[None, None])
         return padded[0, 0].long()
 
     def _input(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         images = images.to(self.device, dtype or self.dtype).contiguous(memory_format=torch.channels_last)
         return pad_to_multiple(images)
-
-
-class _Run:
-    """One call of `Stylizer.stylize`: the model with styles, settings and, with a mask, regions."""
-
-    def __init__(
-        self,
-        model: Stylizer,
-        styles: Sequence[Style],
-        settings: Settings,
-        regions: Regions | None,
-        stopwatch: Stopwatch,
-        progress: Progress | None,
-    ) -> None:
-        self.model, self.styles, self.settings, self.stopwatch = model, styles, settings, stopwatch
-        self.regions, self.progress = regions, progress
-        if regions:
-            _require(
-                not set(WITHOUT_MASKS) & set(settings.method),
-                f"{' and '.join(WITHOUT_MASKS)} take no masks: choose another method",
-            )
-            self.target, self.labels = Target.of_regions(styles[0], regions.areas)
-        else:
-            most = max(len(picture.moments[0]) for style in styles for picture in style.pictures)
-            _require(most == 1, f"a style in {most} regions needs the content's mask beside its own: give labels")
-            self.target = Target.of_pictures(styles)
-        self.form = self.cascade if settings.form == "cascade" else self.single_pass
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) of padded size to the same, clamped to [0, 1]."""
-        if "nst" in self.settings.method:
-            return torch.cat(list(map(self.optimise, torch.split(image, 1), cycle(self.styles))))
-        for _ in range(self.settings.n_iter if self.settings.iterate == "pass" else 1):
-            image = self.form(image).clamp(0, 1)
-        return image
-
-    def single_pass(self, image: Tensor) -> Tensor:
-        """Encode once and decode once, with a transformation at each level on the way."""
-        encoding = self.settings.direction == "fine_to_coarse"
-        x, skips = self.encode(image, 4, transform=encoding)
-        return self.decode(x, 4, skips, transform=not encoding)
-
-    def cascade(self, image: Tensor) -> Tensor:
-        """The four autoencoders, each on the last one's picture, with one transformation at its deepest level."""
-        order = (4, 3, 2, 1) if self.settings.direction == "coarse_to_fine" else (1, 2, 3, 4)
-        for level in order:
-            if self.settings.leaves(level):
-                continue  # an autoencoder that transforms nothing would only lose detail
-            x, skips = self.encode(image, level, transform=False)
-            image = self.decode(self.transform(x, level), level, skips, transform=False).clamp(0, 1)
-        return image
-
-    def encode(self, x: Tensor, deepest: int, *, transform: bool) -> tuple[Tensor, list[Tensor | None]]:
-        """Stages 1 to `deepest`; also the skip of each stage, if the gate lets any through."""
-        skips, held = [], [x]
-        del x
-        for level in range(1, deepest + 1):
-            with self.stopwatch.stage("encoder"):
-                # The stage then holds the only reference, and soon lets go of what may be half of all memory in use.
-                x, skip = self.model.encoder.stage(level, held.pop(), with_skip=self.settings.gate > 0)
-            skips.append(skip)
-            held.append(self.transform(x, level) if transform else x)
-            del x, skip
-        return held.pop(), skips
-
-    def decode(self, x: Tensor, deepest: int, skips: list[Tensor | None], *, transform: bool) -> Tensor:
-        """Blocks `deepest` to 1; uses up the skips."""
-        for level in range(deepest, 0, -1):
-            if transform:
-                x = self.transform(x, level)
-            with self.stopwatch.stage("decoder"):
-                x = self.model.decoder.block(level, x, skips.pop(), self.settings.gate)
-        return x
-
-    def transform(self, x: Tensor, level: int) -> Tensor:
-        """The transformation at one level."""
-        if self.settings.leaves(level):
-            return x
-        # Shifted to another mean, what was 0 can come out below: flat places turn iridescent in the decoder.
-        relu = self.settings.centred
-        with self.stopwatch.stage("transform"):
-            if self.settings.method[level - 1] == "avatar":
-                return self.decorated(x).relu_() if relu else self.decorated(x)
-            return self.mapped(x, level, relu)
-
-    def mapped(self, x: Tensor, level: int, relu: bool) -> Tensor:
-        """Through the affine map of each picture, or of each region."""
-        styles, weights, settings = self.target.at(level), self.target.weights, self.settings
-        if not self.regions:
-            return transformation(Moments.of(x), styles, weights, level, settings)(x, relu)
-        if not self.labels:
-            return x
-        moments = self.regions.moments(x, level, self.labels)
-        pixels = torch.full_like(moments.count, x.shape[-2] * x.shape[-1])
-        maps = transformation(moments, styles, weights, level, settings, pixels)
-        mapped = self.regions.apply(maps, x, level, self.labels)
-        return mapped.relu_() if relu else mapped
-
-    def decorated(self, x: Tensor) -> Tensor:
-        """Avatar-Net's style decorator: for each picture the affine combination of its styles (eq. 30), and α."""
-        alpha = self.settings.alpha[-1]
-        results = []
-        for one, style in zip(torch.split(x, 1), cycle(self.styles), strict=False):
-            content, result = Moments.of(one), (1 - alpha) * one
-            for picture, weight in zip(style.pictures, style.weights, strict=True):
-                if picture.patches is None:
-                    raise SettingsError("the method avatar needs the style's patches: use style(…, patches=True)")
-                result = result + alpha * weight * decorate(one, picture.patches, content, picture.moments[-1])
-            results.append(result)
-        return torch.cat(results)
-
-    def optimise(self, image: Tensor, style: Style) -> Tensor:
-        """NST (eq. 29) for one picture of the batch."""
-        settings, moments = self.settings, [picture.moments for picture in style.pictures]
-        if settings.lambda_ is not None:
-            lambda_ = torch.tensor([settings.lambda_] * len(moments), dtype=torch.float64)
-        else:
-            assert settings.strength is not None
-            with self.stopwatch.stage("encoder"):
-                content = self.model.style(image[0].float()).pictures[0].moments
-            lambda_ = torch.stack([natural_lambda(content, each, settings.strength) for each in moments])
-        lambda_ = lambda_ * torch.tensor(style.weights, dtype=torch.float64).unsqueeze(-1)
-        with self.stopwatch.stage("transform"):
-            return nst(self.model.encoder, image, moments, lambda_, settings.nst_steps, self.progress)
 
 
 def fastest_dtype(device: torch.device) -> torch.dtype:
@@ -344,6 +240,13 @@ def _usable(device: torch.device | str) -> torch.device:
 def _is_picture(image: Tensor, *dimensions: int) -> bool:
     fits = image.dim() in dimensions and image.shape[-3] == 3 and 0 not in image.shape
     return fits and image.is_floating_point()
+
+
+def _check_labels(labels: Tensor, image: Tensor) -> None:
+    _require(
+        labels.shape == image.shape[-2:] and not labels.is_floating_point(),
+        f"a mask is {_described(labels)}: give integers {tuple(image.shape[-2:])}, as its picture; see fit_labels",
+    )
 
 
 def _described(image: Tensor) -> str:

@@ -5,6 +5,7 @@ import torch
 
 from ift import SettingsError
 from ift.affine import AffineMap
+from ift.content_mask import Mask
 from ift.moments import Moments
 from ift.padding import pad_to_multiple
 from ift.regions import Regions
@@ -56,7 +57,7 @@ def test_two_labels_are_two_runs_on_the_parts(method, level):
     x, y = noise(1, channels, *size, seed=1).double(), noise(1, channels, *size, seed=2).double()
     y[..., size[1] // 2 :] *= 3
     regions = Regions(halves(height, width))
-    assert regions.areas == {3: height * width / 2, 7: height * width / 2}
+    assert Mask(halves(height, width), height, width).areas() == {3: height * width / 2, 7: height * width / 2}
     content, style = (regions.moments(part, level, (3, 7)) for part in (x, y))
     pixels = torch.full((2,), size[0] * size[1], dtype=torch.float64)
     maps = transformation(content, [style], torch.ones(1, 1), level, settings, pixels)
@@ -160,9 +161,11 @@ def test_masks_that_do_not_fit(model, content, painting):
     with pytest.raises(SettingsError, match="2 style pictures need as many masks: got 1"):
         model.style([painting] * 2, labels=[3])
     divided = model.style(painting, labels=halves(64, 96))
-    for method in (*METHODS, "avatar", "nst"):
+    for method in (*METHODS, "avatar"):
         with pytest.raises(SettingsError, match="style in 2 regions needs the content's mask"):
             model.stylize(content, mix_styles([style, divided]), method=method)
+    with pytest.raises(SettingsError, match="nst takes no style in regions"):
+        model.stylize(content, mix_styles([style, divided]), method="nst")
     for method in ("avatar", "nst"):
         with pytest.raises(SettingsError, match="take no masks"):
             model.stylize(content, style, labels=halves(64, 96), method=method)
