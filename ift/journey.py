@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Protocol
 
 import torch
@@ -31,7 +31,7 @@ from ift.moments import Moments
 from ift.padding import padded_size
 from ift.part import Part
 from ift.regions import Regions
-from ift.settings import WITHOUT_MASKS, Settings
+from ift.settings import LEVELS, WITHOUT_MASKS, Settings
 from ift.steps import Step, margins, skip_reach, steps_of
 from ift.stopwatch import Stopwatch
 from ift.style import Style, Target
@@ -129,7 +129,6 @@ class Journey:
             if most > 1:
                 raise SettingsError(f"a style in {most} regions needs the content's mask beside its own: give labels")
             self._target = Target.of_pictures(styles)
-        self._pictures = len(sizes)
         self._cells = sum(height * width for height, width in (padded_size(*size) for size in sizes)) / len(sizes)
         self._steps = steps_of(settings)
         if self.labels == ():  # no region has a partner: all stays as it is
@@ -138,9 +137,21 @@ class Journey:
         self._places = [index for index, step in enumerate(self._steps) if step.is_station]
         self.stations = len(self._places)
         self.halo = self._margins[0]
+        costs = [step.cost for step in self._steps]
+        ends = [0, *self._places, len(costs)]
+        self._shares = [sum(costs[begin:end]) / sum(costs) for begin, end in pairwise(ends)]
         plain = settings.form == "single_pass" and settings.direction == "coarse_to_fine"
         once = settings.n_iter == 1 or settings.iterate == "level"
         self._kept_skips = tuple(kept_skips) if plain and once else (2, 3, 4)
+
+    def share(self, station: int) -> float:
+        """How much of all work is done on the way to a station from the one before it, or to the end."""
+        return self._shares[station]
+
+    def name(self, station: int) -> str:
+        """Of its level, or of what else is done there."""
+        step = self._steps[self._index(station)]
+        return LEVELS[step.level - 1] if step.level else step.action
 
     def depart(self, part: Part) -> State:
         """The part before the first step."""
@@ -151,14 +162,12 @@ class Journey:
         return state.station == self.stations and state.x is not None
 
     @torch.inference_mode()
-    def proceed(
-        self, state: State, maps: Sequence[Map], image: Callable[[], Tensor], mask: Mask | None = None
-    ) -> State:
+    def proceed(self, state: State, map_: Map | None, image: Callable[[], Tensor], mask: Mask | None = None) -> State:
         """On to the next station, or to the end; uses up the state that it is given.
 
         Args:
             state: at the start, or at a station.
-            maps: of the stations in their order, as far as they are solved.
+            map_: of the station; None at the start.
             image: gives the part's window of the content, (3, h, w) or (B, 3, h, w); called only if it is needed.
             mask: of the content.
         """
@@ -167,9 +176,9 @@ class Journey:
         for index in range(begun, len(self._steps)):
             step = self._steps[index]
             if not step.is_station:
-                walk.take(step)
-            elif index == begun and walk.resumed:
-                walk.through(step, maps[station])
+                walk.take(step, self.wants_skip(step.level, index))
+            elif index == begun and map_ is not None:
+                walk.through(step, map_)
                 station += 1
             else:
                 return walk.state(station, self._margins[index], self._kept_skips)
@@ -207,10 +216,8 @@ class Journey:
         if settings.method[level - 1] == "avatar":
             return Decoration(tally.count, tally.mean, tally.covariance)
         with self.stopwatch.stage("transform"):
-            # Of several pictures each has its own pixels, and λ is that of a picture.
-            pixels = tally.count / self._pictures
-            if self.labels is not None:
-                pixels = torch.full_like(tally.count, self._cells / 4 ** (level - 1))
+            # λ is that of a picture, however many share their statistics, or however small a share was counted.
+            pixels = torch.full_like(tally.count, self._cells / 4 ** (level - 1))
             return transformation(tally, self._target.at(level), self._target.weights, level, settings, pixels)
 
     def picture(self, state: State) -> Tensor:
@@ -270,18 +277,22 @@ class Journey:
         extent = part.extent(self._margins[index])
         return extent.within(part.real) if self._steps[index].action == "recolour" else extent
 
+    def wants_skip(self, level: int, index: int) -> bool:
+        """Whether the skip of the encoder's stage N at a step is to be kept, for its block or for the next station."""
+        later = self._steps[index + 1 :]
+        here = later[: next((place for place, step in enumerate(later) if step.is_station), None)]
+        return self.settings.gate > 0 and (level in self._kept_skips or Step("decode", level) in here)
+
     def _index(self, station: int) -> int:
         return self._places[station] if station < self.stations else len(self._steps)
 
 
 def travel(journey: Journey, part: Part, image: Callable[[], Tensor], mask: Mask | None = None) -> Tensor:
     """The result of a picture, or of a batch of them, that goes in one piece; arguments as for `Journey.proceed`."""
-    maps: list[Map] = []
-    state = journey.depart(part)
+    state = journey.proceed(journey.depart(part), None, image, mask)
     while not journey.arrived(state):
-        state = journey.proceed(state, maps, image, mask)
-        if state.station < journey.stations:
-            maps.append(journey.solve(state.station, journey.measure(state, image, mask)))
+        map_ = journey.solve(state.station, journey.measure(state, image, mask))
+        state = journey.proceed(state, map_, image, mask)
     return journey.picture(state)
 
 
@@ -292,7 +303,6 @@ class _Walk:
         self, journey: Journey, state: State, begun: int, image: Callable[[], Tensor], mask: Mask | None
     ) -> None:
         self._journey, self._part, self._image, self._mask = journey, state.part, image, mask
-        self.resumed = state.x is not None
         self._box = state.part.window
         # Each step takes the only reference to its input, and soon lets go of what may be half of all memory in use.
         self._held: list[Tensor] = []
@@ -302,7 +312,7 @@ class _Walk:
             self._held.append(state.x)
         state.x, state.skips = None, {}
 
-    def take(self, step: Step) -> None:
+    def take(self, step: Step, with_skip: bool) -> None:
         """A step that needs no statistics."""
         journey = self._journey
         model, settings = journey.model, journey.settings
@@ -311,7 +321,7 @@ class _Walk:
         match step.action:
             case "encode":
                 with journey.stopwatch.stage("encoder"):
-                    x, skip = model.encoder.stage(step.level, self._held.pop(), with_skip=settings.gate > 0)
+                    x, skip = model.encoder.stage(step.level, self._held.pop(), with_skip)
                 if skip is not None:
                     self._skips[step.level] = skip
             case "decode":

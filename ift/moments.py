@@ -89,6 +89,11 @@ class Moments:
         """(B, C, C) M = XXᵀ/n, not centred: the paper's."""
         return self.covariance + _outer(self.mean)
 
+    def distance(self, other: Moments) -> Tensor:
+        """(B,) ‖M − M'‖ / ‖M‖: how far another's second moment is from this one."""
+        mine, others = self.second_moment.double(), other.second_moment.double()
+        return torch.linalg.matrix_norm(mine - others) / torch.linalg.matrix_norm(mine)
+
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets of pixels together (tiles of a picture, frames of a group)."""
         return mix([self, other], torch.stack([self.count, other.count]), self.count + other.count)

@@ -12,6 +12,11 @@ from ift.settings import Settings
 Action = Literal["encode", "transform", "decode", "bound", "crop", "guide", "recolour"]
 
 
+_ENCODER_COST = {1: 1.7, 2: 55.3, 3: 55.3, 4: 129.0}
+_DECODER_COST = {1: 1.7, 2: 55.3, 3: 55.3, 4: 129.0}
+"""Thousands of multiplications a pixel of the picture, in the convolutions of a stage and of a block."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step.
@@ -29,6 +34,12 @@ class Step:
     def is_station(self) -> bool:
         """Whether it needs statistics of all that shares them."""
         return self.action in ("transform", "recolour")
+
+    @property
+    def cost(self) -> float:
+        """What it takes of the time, in proportion to other steps; all but convolutions is little."""
+        tables = {"encode": _ENCODER_COST, "decode": _DECODER_COST}
+        return tables[self.action][self.level] if self.action in tables else 1.0
 
 
 def steps_of(settings: Settings) -> tuple[Step, ...]:
