@@ -58,6 +58,11 @@ class MemoryLimit:
             self._base = _resident()
 
 
+def resident_bytes() -> int:
+    """Resident bytes of this process; 0 where the system does not say."""
+    return _resident() or 0
+
+
 def _resident() -> int | None:
     """Resident bytes of this process; None where the system does not say."""
     try:

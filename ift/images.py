@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
@@ -30,7 +30,8 @@ _WRITERS = {
     ".tif": "tiff",
     ".tiff": "tiff",
 }
-_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
+LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
+"""Pixels, of the formats that have a limit."""
 
 _LARGEST_TILE = 1 << 24
 _SMALLEST_TILE_SIDE = 16
@@ -38,22 +39,28 @@ _MOST_SCANNED_PIXELS = 10**11
 """Pixels of a JPEG times the scans in which it comes, usually ten at most: about a minute's work."""
 
 
-class _TiffFile(TiffImageFile):
-    """A TIFF whose tiles and strips are in proportion to the picture.
+def refuse_wild_tiles(tags: Mapping[int, Any]) -> None:
+    """Whether a TIFF's tiles and strips are in proportion to the picture.
 
     Pillow and libtiff believe what a file says of them: a tile of a gigapixel, or millions of strips, take gigabytes
     and minutes for a picture that shows none of it.
-    """
 
+    Raises:
+        OSError: They are not.
+    """
+    width, height, samples = (tags.get(tag, 1) for tag in (256, 257, 277))
+    tile = tags.get(322, 0) * tags.get(323, 0)
+    if tile > 2 * width * height + _LARGEST_TILE:
+        raise OSError(f"tiles of {tile / 1e6:.4g} megapixels for {width}×{height}")
+    parts = max(len(tags.get(tag, ())) for tag in (273, 324))
+    tiles = -(-width // _SMALLEST_TILE_SIDE) * -(-height // _SMALLEST_TILE_SIDE)
+    if parts > samples * (height + tiles):
+        raise OSError(f"{parts} strips or tiles for {width}×{height}")
+
+
+class _TiffFile(TiffImageFile):
     def _setup(self) -> None:
-        width, height, samples = (self.tag_v2.get(tag, 1) for tag in (256, 257, 277))
-        tile = self.tag_v2.get(322, 0) * self.tag_v2.get(323, 0)
-        if tile > 2 * width * height + _LARGEST_TILE:
-            raise OSError(f"tiles of {tile / 1e6:.4g} megapixels for {width}×{height}")
-        parts = max(len(self.tag_v2.get(tag, ())) for tag in (273, 324))
-        tiles = -(-width // _SMALLEST_TILE_SIDE) * -(-height // _SMALLEST_TILE_SIDE)
-        if parts > samples * (height + tiles):
-            raise OSError(f"{parts} strips or tiles for {width}×{height}")
+        refuse_wild_tiles(self.tag_v2)
         super()._setup()
 
 
@@ -131,8 +138,8 @@ def encode_image(image: Tensor, format: str, quality: int = 95) -> bytes:
     if not values.isfinite().all():
         raise ImageError("the picture contains NaN or infinite values")
     height, width = values.shape[1:]
-    if max(height, width) > _LONGEST_SIDE.get(format, max(height, width)):
-        raise ImageError(f"{format} holds at most {_LONGEST_SIDE[format]} pixels a side, not {width}×{height}: use png")
+    if max(height, width) > LONGEST_SIDE.get(format, max(height, width)):
+        raise ImageError(f"{format} holds at most {LONGEST_SIDE[format]} pixels a side, not {width}×{height}: use png")
     pixels = values.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
     buffer = io.BytesIO()
     try:
@@ -221,7 +228,7 @@ def _decode(data: bytes, name: str, resolution: int | None, max_pixels: int) -> 
     source = open_picture(data, name, max_pixels)
     box = _load(source, resolution)
     image = _canonical(source, name)
-    size = _fit(box[2], box[3], resolution)
+    size = fitted_size(box[2], box[3], resolution)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=3.0)
     image = upright(image, source)
@@ -262,7 +269,7 @@ def _open(data: bytes, name: str) -> ImageFile:
     raise ImageError(f"{name} is not a picture that can be read (only {', '.join(_READERS)})")
 
 
-def _fit(width: float, height: float, resolution: int | None) -> tuple[int, int]:
+def fitted_size(width: float, height: float, resolution: int | None) -> tuple[int, int]:
     """Scale (width, height) down so that the longer side is at most `resolution`."""
     longer = max(width, height)
     scale = 1.0 if resolution is None else min(1.0, resolution / longer)
@@ -271,7 +278,7 @@ def _fit(width: float, height: float, resolution: int | None) -> tuple[int, int]
 
 def _load(source: ImageFile, resolution: int | None) -> tuple[float, float, float, float]:
     """Decode, and return the picture's box, which reduced decoding may leave with fractional edges."""
-    width, height = _fit(*source.size, resolution)
+    width, height = fitted_size(*source.size, resolution)
     # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the target leaves Lanczos enough to work with.
     draft = source.draft(None, (2 * width, 2 * height)) if (width, height) != source.size else None
     source.load()

@@ -54,8 +54,9 @@ class Moments:
         # About a value near the mean, so that nothing cancels for the reason given above. The difference has the
         # features' own precision, which lets half-precision features be multiplied as what they are.
         origin = pixels[:, :at_once].mean(1, keepdim=True, dtype=dtype).to(features.dtype)
-        mean = torch.zeros(batch, channels, dtype=dtype, device=features.device)
-        second = torch.zeros(batch, channels, channels, dtype=dtype, device=features.device)
+        # Sums of chunks are added up in float64: the transformations in closed form blow rounding up.
+        mean = torch.zeros(batch, channels, dtype=torch.float64, device=features.device)
+        second = torch.zeros(batch, channels, channels, dtype=torch.float64, device=features.device)
         shares = None if weights is None else weights.reshape(batch, -1, 1).to(dtype)
         exact = features.dtype == torch.bfloat16 and shares is None
         with products_of_bfloat16() if exact else nullcontext():
@@ -68,13 +69,13 @@ class Moments:
                 else:
                     weighed = x * shares[:, start : start + at_once]
                     mean += weighed.sum(1)
-                    second.baddbmm_(weighed.mT, x)
+                    second += weighed.mT @ x
         count = torch.full((batch,), height * width, dtype=torch.float64, device=features.device)
         if weights is not None:
             count = weights.reshape(batch, -1).sum(1, dtype=torch.float64)
-        n = count.to(dtype).reshape(batch, 1)
+        n = count.reshape(batch, 1)
         mean, second = mean / n, (second.triu() + second.triu(1).mT) / n.unsqueeze(-1)
-        return cls(count, mean + origin.squeeze(1).to(dtype), second - _outer(mean))
+        return cls(count, (mean + origin.squeeze(1)).to(dtype), (second - _outer(mean)).to(dtype))
 
     @classmethod
     def nothing(cls, features: Tensor) -> Moments:
@@ -92,11 +93,14 @@ class Moments:
     def distance(self, other: Moments) -> Tensor:
         """(B,) ‖M − M'‖ / ‖M‖: how far another's second moment is from this one."""
         mine, others = self.second_moment.double(), other.second_moment.double()
-        return torch.linalg.matrix_norm(mine - others) / torch.linalg.matrix_norm(mine)
+        relative: Tensor = torch.linalg.matrix_norm(mine - others) / torch.linalg.matrix_norm(mine)
+        return relative
 
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets of pixels together (tiles of a picture, frames of a group)."""
-        return mix([self, other], torch.stack([self.count, other.count]), self.count + other.count)
+        counts = torch.stack([self.count, other.count])
+        total = counts.sum(0)
+        return mix([self, other], torch.where(total > 0, counts, 1.0), total)  # nothing and nothing is nothing
 
     def __len__(self) -> int:
         return self.count.shape[0]
@@ -150,7 +154,7 @@ def _add_gram(second: Tensor, x: Tensor) -> None:
         return
     for total, picture in zip(second, x, strict=True):
         for start in range(0, channels, _BLOCK):
-            total[start : start + _BLOCK, start:].addmm_(picture[:, start : start + _BLOCK].T, picture[:, start:])
+            total[start : start + _BLOCK, start:] += picture[:, start : start + _BLOCK].T @ picture[:, start:]
 
 
 def _outer(vector: Tensor) -> Tensor:

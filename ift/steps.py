@@ -62,6 +62,12 @@ def margins(steps: tuple[Step, ...], settings: Settings) -> tuple[int, ...]:
     return tuple(_up(margin, MULTIPLE) for margin in reversed(needed))
 
 
+def encoder_reach() -> int:
+    """Pixels around a core on which its features at relu4_1 depend, and so those before them."""
+    steps = tuple(Step("encode", level) for level in (1, 2, 3, 4))
+    return margins(steps, Settings())[0]
+
+
 def skip_reach(level: int, margin: int) -> int:
     """Pixels around a core on which the skip of the encoder's stage N depends, which is needed that far around it."""
     cell = 2 ** (level - 2)

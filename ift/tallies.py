@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from safetensors.torch import load, save
@@ -33,7 +33,10 @@ Map = AffineMap | Decoration | LightnessCurve
 """What is done at a station, to every part alike."""
 
 
-def pool(tallies: Iterable[Tally]) -> Tally:
+T = TypeVar("T", bound=Tally)
+
+
+def pool(tallies: Iterable[T]) -> T:
     """The tally of all parts together: added up in float64 in the order given, so that who counted does not matter.
 
     Raises:
@@ -44,7 +47,7 @@ def pool(tallies: Iterable[Tally]) -> Tally:
         total = reduce(add, doubles)
     except TypeError as error:
         raise ValueError("no tallies to pool") from error
-    return _to(total, torch.float32) if isinstance(total, Moments) else total
+    return cast(T, _to(total, torch.float32))
 
 
 def tensors_of(value: Any) -> dict[str, Tensor]:
