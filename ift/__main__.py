@@ -1,35 +1,38 @@
-"""One picture from the command line: `python -m ift CONTENT STYLE [STYLE ...] -o OUT`."""
+"""One picture, or frames, from the command line: `python -m ift CONTENT STYLE [STYLE ...] -o OUT`."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from torch import Tensor
-from tqdm import tqdm
 
 from ift import options
+from ift.command_line import Request, run
 from ift.errors import IftError, SettingsError
-from ift.images import format_of, load_image, save_image
-from ift.label_mask import fit_labels, load_labels
-from ift.labels import is_label, label_of
-from ift.nst import Progress
+from ift.parts.memory import bytes_of, usual_memory
 from ift.settings import Settings
-from ift.stylizer import Labels, Stylizer
+from ift.stylizer import Stylizer
+
+_LARGE: dict[str, Any] = {"rich_help_panel": "Large pictures"}
+_FRAMES: dict[str, Any] = {"rich_help_panel": "Frames"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command(no_args_is_help=True)
 def main(
-    content: Annotated[Path, typer.Argument(help="The picture to stylize.")],
+    content: Annotated[Path, typer.Argument(help="The picture to stylize; or a folder of pictures, or a video.")],
     style: Annotated[list[Path], typer.Argument(help="The picture whose style it gets; several are mixed.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write: .jpg, .png, .webp or .tif.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Where to write: .jpg, .png, .webp or .tif; for frames a folder or .mp4, .mov, .mkv, .webm.",
+        ),
+    ],
     preset: options.Preset = "artistic",
     resolution: options.Resolution = 1024,
     style_resolution: options.StyleResolution = None,
@@ -64,6 +67,42 @@ def main(
     weights: options.Weights = None,
     vgg19: options.Vgg19 = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, …  [default: the GPU if any]")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Most for the whole process, such as 2GB: beyond it, tiles.  [default: half of all]", **_LARGE
+        ),
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option(help="Longest side of tiles, a multiple of 8.  [default: as memory allows]", **_LARGE)
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(min=1, help="Faster: statistics from so many tiles. Tells how far off they are.", **_LARGE),
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which a run that is broken off goes on.  [default: beside OUT, and gone]", **_LARGE
+        ),
+    ] = None,
+    preview: Annotated[Path | None, typer.Option(help="Write a small picture as well.", **_LARGE)] = None,
+    deep_zoom: Annotated[
+        Path | None, typer.Option(help="Write a folder of tiles with a viewer as well.", **_LARGE)
+    ] = None,
+    group: Annotated[
+        bool,
+        typer.Option(
+            "--group/--each", help="Frames share one map, and do not flicker; or each has its own.", **_FRAMES
+        ),
+    ] = True,
+    window: Annotated[
+        int | None,
+        typer.Option(min=1, help="Share it over so many frames, for long videos.  [default: all]", **_FRAMES),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Frames a second of a video from a folder.  [default: 25]", **_FRAMES)
+    ] = None,
 ) -> None:
     """Stylizes CONTENT with the style of STYLE."""
     try:
@@ -72,57 +111,40 @@ def main(
             guided_radius=guided_radius, n_upd=n_upd, n_iter=n_iter, iterate=iterate, lambda_=lambda_, solver=solver,
             eta=eta, tolerance=tolerance, nst_steps=nst_steps, centred=centred, direction=direction, form=form,
         )  # fmt: skip
-        format_of(output.name)
-        picture = load_image(content, resolution or None)
-        pictures = [load_image(path, style_resolution or resolution or None) for path in style]
-        labels = None if content_mask is None else fit_labels(load_labels(content_mask), *picture.shape[-2:])
-        model = Stylizer.from_pretrained(weights, vgg19=vgg19, device=device)
-        started = time.perf_counter()
-        target = model.style(
-            pictures, _shares(style_weight), _masks(style_mask, pictures), patches="avatar" in settings.method
+        request = Request(
+            content=content,
+            styles=tuple(style),
+            output=output,
+            settings=settings,
+            resolution=resolution or None,
+            style_resolution=style_resolution or resolution or None,
+            shares=_shares(style_weight),
+            content_mask=content_mask,
+            style_masks=None if style_mask is None else tuple(style_mask),
+            quality=quality,
+            memory=usual_memory() if memory is None else bytes_of(memory),
+            tile=tile,
+            sample=sample,
+            scratch=scratch,
+            preview=preview,
+            deep_zoom=deep_zoom,
+            group=group,
+            window=window,
+            rate=rate,
+            weights=(weights, vgg19),
         )
-        with _progress(settings) as progress:
-            result = model.stylize(picture, target, settings=settings, labels=labels, progress=progress)
-        save_image(result, output, quality)
+        told = run(request, Stylizer.from_pretrained(weights, vgg19=vgg19, device=device))
     except IftError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    height, width = result.shape[-2:]
-    typer.echo(f"{output}: {width}×{height} in {time.perf_counter() - started:.2f} s on {model.device}")
+    typer.echo(told)
 
 
-def _shares(text: str | None) -> list[float] | None:
+def _shares(text: str | None) -> tuple[float, ...] | None:
     try:
-        return None if text is None else [float(part) for part in text.split(",")]
+        return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
         raise SettingsError(f"--style-weight {text}: give one number per style, such as 2,1") from None
-
-
-def _masks(texts: list[str] | None, pictures: list[Tensor]) -> list[Labels] | None:
-    """Of each style: the label that stands for the whole picture, or the labels in a file, fitted to the picture."""
-    if texts is None:
-        return None
-    if len(texts) != len(pictures):
-        raise SettingsError(f"{len(texts)} --style-mask for {len(pictures)} styles: give one for each, in their order")
-    return [
-        label_of(text) if is_label(text) else fit_labels(load_labels(text), *picture.shape[-2:])
-        for text, picture in zip(texts, pictures, strict=True)
-    ]
-
-
-@contextmanager
-def _progress(settings: Settings) -> Iterator[Progress | None]:
-    """A bar for what takes minutes."""
-    if "nst" not in settings.method:
-        yield None
-        return
-    with tqdm(total=settings.nst_steps, unit=" steps") as bar:
-
-        def show(step: int, objective: float) -> None:
-            bar.set_postfix(objective=f"{objective:.4g}", refresh=False)
-            bar.update(step - bar.n)
-
-        yield show
 
 
 if __name__ == "__main__":

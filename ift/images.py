@@ -40,7 +40,7 @@ _MOST_SCANNED_PIXELS = 10**11
 
 
 def refuse_wild_tiles(tags: Mapping[int, Any]) -> None:
-    """Whether a TIFF's tiles and strips are in proportion to the picture.
+    """Make sure that a TIFF's tiles and strips are in proportion to the picture.
 
     Pillow and libtiff believe what a file says of them: a tile of a gigapixel, or millions of strips, take gigabytes
     and minutes for a picture that shows none of it.

@@ -32,7 +32,7 @@ from ift.padding import padded_size
 from ift.part import Part
 from ift.regions import Regions
 from ift.settings import LEVELS, WITHOUT_MASKS, Settings
-from ift.steps import Step, margins, skip_reach, steps_of
+from ift.steps import ENCODER_COST, Step, margins, skip_reach, steps_of
 from ift.stopwatch import Stopwatch
 from ift.style import Style, Target
 from ift.tallies import Decoration, Map, Tally
@@ -137,12 +137,12 @@ class Journey:
         self._places = [index for index, step in enumerate(self._steps) if step.is_station]
         self.stations = len(self._places)
         self.halo = self._margins[0]
-        costs = [step.cost for step in self._steps]
-        ends = [0, *self._places, len(costs)]
-        self._shares = [sum(costs[begin:end]) / sum(costs) for begin, end in pairwise(ends)]
         plain = settings.form == "single_pass" and settings.direction == "coarse_to_fine"
         once = settings.n_iter == 1 or settings.iterate == "level"
         self._kept_skips = tuple(kept_skips) if plain and once else (2, 3, 4)
+        costs = [self._cost(step) for step in self._steps]
+        ends = [0, *self._places, len(costs)]
+        self._shares = [sum(costs[begin:end]) / sum(costs) for begin, end in pairwise(ends)]
 
     def share(self, station: int) -> float:
         """How much of all work is done on the way to a station from the one before it, or to the end."""
@@ -282,6 +282,12 @@ class Journey:
         later = self._steps[index + 1 :]
         here = later[: next((place for place, step in enumerate(later) if step.is_station), None)]
         return self.settings.gate > 0 and (level in self._kept_skips or Step("decode", level) in here)
+
+    def _cost(self, step: Step) -> float:
+        again = step.action == "decode" and 1 < step.level and step.level not in self._kept_skips
+        if not again or self.settings.gate == 0:
+            return step.cost
+        return step.cost + sum(ENCODER_COST[below] for below in range(1, step.level)) + ENCODER_COST[step.level] / 2
 
     def _index(self, station: int) -> int:
         return self._places[station] if station < self.stations else len(self._steps)

@@ -1,7 +1,7 @@
 """Videos and series of pictures: frames in, frames out, with statistics in common."""
 
 from ift.frames.frames import Frames
-from ift.frames.reading import open_frames
+from ift.frames.reading import is_video, open_frames
 from ift.frames.writer import DEFAULT_RATE, Writer, open_writer
 
-__all__ = ["DEFAULT_RATE", "Frames", "Writer", "open_frames", "open_writer"]
+__all__ = ["DEFAULT_RATE", "Frames", "Writer", "is_video", "open_frames", "open_writer"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from torch import Tensor
@@ -18,11 +20,20 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", "
 
 
 class PictureFile:
-    """A picture file as `Pixels`, exactly as `load_image` reads it; only the latest rectangle's picture is held."""
+    """A picture file as `Pixels`, decoded when it is asked for.
 
-    def __init__(self, path: Path, resolution: int | None, max_pixels: int, latest: _Latest) -> None:
-        self._path, self._resolution, self._max_pixels, self._latest = path, resolution, max_pixels, latest
-        self.height, self.width = self._decoded().shape[1:]
+    Args:
+        path: the file.
+        decoded: gives the whole picture (3, H, W) in a file, and had better remember it: its parts are read in a row.
+
+    Attributes:
+        height: in pixels.
+        width: in pixels.
+    """
+
+    def __init__(self, path: Path, decoded: Callable[[Path], Tensor]) -> None:
+        self._path, self._decoded = path, decoded
+        self.height, self.width = decoded(path).shape[1:]
 
     def read(self, box: Box) -> Tensor:
         """(3, h, w) float32 in [0, 1].
@@ -30,24 +41,11 @@ class PictureFile:
         Raises:
             ImageError: the file has changed since its frames were opened, or cannot be read any more.
         """
-        picture = self._decoded()
+        picture = self._decoded(self._path)
         if picture.shape[1:] != (self.height, self.width):
             raise ImageError(f"{self._path} has changed its size while it was being stylized: start again")
         rows, columns = box.slices
         return picture[:, rows, columns].clone()
-
-    def _decoded(self) -> Tensor:
-        if self._latest.path != self._path:
-            self._latest.picture = load_image(self._path, self._resolution, self._max_pixels)
-            self._latest.path = self._path
-        return self._latest.picture
-
-
-class _Latest:
-    """The picture decoded last: parts of one picture are asked for in a row."""
-
-    path: Path | None = None
-    picture: Tensor
 
 
 def open_folder(folder: Path, resolution: int | None = None, max_pixels: int = MAX_PIXELS) -> Frames:
@@ -63,10 +61,20 @@ def open_folder(folder: Path, resolution: int | None = None, max_pixels: int = M
     Raises:
         ImageError: there are no pictures, or one cannot be read.
     """
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+
+    @lru_cache(maxsize=1)
+    def decoded(path: Path) -> Tensor:
+        return load_image(path, resolution, max_pixels)
+
+    try:
+        paths = [path for path in folder.iterdir() if _is_picture(path)]
+    except OSError as error:
+        raise ImageError(f"{folder} cannot be read: {error.strerror}") from error
     if not paths:
         raise ImageError(f"{folder} has no pictures: name a folder with {' '.join(SUFFIXES)} files")
     paths.sort(key=lambda path: natural_order(path.name))
-    latest = _Latest()
-    pictures = [PictureFile(path, resolution, max_pixels, latest) for path in paths]
-    return Frames(folder, pictures, tuple(path.name for path in paths))
+    return Frames(folder, [PictureFile(path, decoded) for path in paths], tuple(path.name for path in paths))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()

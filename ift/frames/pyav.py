@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ift.errors import ImageError, SettingsError
+from ift.frames.matroska import is_truncated
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -31,6 +32,14 @@ DECODERS = (
 )  # fmt: skip
 """FFmpeg has hundreds more, many of them hardly tested: untrusted bytes must not reach those."""
 
+_SOUND_DECODERS = (
+    "aac", "mp3", "mp3float", "opus", "libopus", "vorbis", "flac", "alac", "ac3", "eac3", "pcm_s16le", "pcm_s24le",
+    "pcm_s32le", "pcm_f32le", "pcm_s16be", "pcm_s24be", "pcm_u8",
+)  # fmt: skip
+_OTHER_NAMES = ("libdav1d", "libaom-av1", "libvpx", "libvpx-vp9")
+_OPTIONS = {"codec_whitelist": ",".join((*DECODERS, *_OTHER_NAMES, *_SOUND_DECODERS))}
+"""Merely opening a file has FFmpeg decode a little of each stream, which the whitelist holds to these."""
+
 
 def require_pyav() -> None:
     """Sees that there is PyAV.
@@ -51,14 +60,24 @@ def opened_video(path: Path) -> Iterator[InputContainer]:
     What FFmpeg raises within becomes an ImageError about the file.
 
     Raises:
-        ImageError: the file cannot be read, or is no MP4, MOV, MKV, WebM or AVI.
+        ImageError: the file cannot be read, is truncated, or is no MP4, MOV, MKV, WebM or AVI.
         SettingsError: PyAV is missing.
     """
     require_pyav()
     import av
 
     try:
-        with path.open("rb") as file, av.open(file, format=_format(path, file), io_open=_refuse) as container:
+        with (
+            path.open("rb") as file,
+            av.open(
+                file,
+                "r",
+                format=_format(path, file),
+                container_options=_OPTIONS,
+                metadata_errors="replace",  # AVI has titles in any encoding
+                io_open=_refuse,
+            ) as container,
+        ):
             yield container
     except av.FFmpegError as error:
         raise ImageError(f"{path} is damaged, or not a video that can be decoded ({error.strerror})") from error
@@ -68,8 +87,12 @@ def opened_video(path: Path) -> Iterator[InputContainer]:
 
 def _format(path: Path, file: BinaryIO) -> str:
     format_ = _signature(file)
+    if format_ is None and not path.stat().st_size:
+        raise ImageError(f"{path} is empty (0 bytes)")
     if format_ is None:
         raise ImageError(f"{path} is not a video that can be read (only MP4, MOV, MKV, WebM, AVI)")
+    if format_ == "matroska" and is_truncated(file):
+        raise ImageError(f"{path} is truncated: fetch or export it again")
     return format_
 
 

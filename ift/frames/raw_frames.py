@@ -3,56 +3,34 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ift.box import Box
 from ift.errors import ImageError
 from ift.frames.video_colours import Bytes
-
-_CHANNELS = 3
-
-
-@dataclass(frozen=True)
-class RawFrame:
-    """One frame as `Pixels`: the rows of a rectangle are read from the file, and nothing is held.
-
-    Attributes:
-        path: of the scratch file.
-        number: of the frame, from 0.
-        height: in pixels.
-        width: in pixels.
-    """
-
-    path: Path
-    number: int
-    height: int
-    width: int
-
-    def read(self, box: Box) -> Tensor:
-        """(3, h, w) float32 in [0, 1]."""
-        row = self.width * _CHANNELS
-        with self.path.open("rb") as file:
-            file.seek((self.number * self.height + box.top) * row)
-            data = np.fromfile(file, np.uint8, box.height * row)
-        rows = torch.from_numpy(data).reshape(box.height, self.width, _CHANNELS)
-        return rows[:, box.left : box.right].permute(2, 0, 1).float().div_(255)
+from ift.raw_picture import RawPicture
 
 
 class RawFile:
-    """The scratch file while it is written; taken away if that fails."""
+    """The scratch file while it is written; taken away if that fails.
+
+    What it raises goes on from the name of the video: "clip.mp4" + " needs 6 MB a frame …".
+
+    Raises:
+        ImageError: the scratch folder cannot be written to.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._frames: list[RawFrame] = []
+        self._frames: list[RawPicture] = []
 
     def __enter__(self) -> RawFile:
-        self._file = self._path.open("wb")
+        try:
+            self._file = self._path.open("wb", buffering=0)  # nothing is left to be written, and to fail, at the end
+        except OSError as error:
+            raise self._unwritten(error) from error
         return self
 
     def append(self, pixels: Bytes) -> None:
@@ -68,19 +46,21 @@ class RawFile:
                 f"changes its size from {first.width}×{first.height} to {width}×{height}"
                 f" at frame {len(self._frames) + 1}: bring it to one size, or cut it there"
             )
+        rest = np.ascontiguousarray(pixels).data.cast("B")
         try:
-            self._file.write(np.ascontiguousarray(pixels).data)
+            while rest:  # a single call writes no more than 2 GiB, or what there is room for
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+                raise self._unwritten(error) from error
             raise ImageError(
                 f"needs {pixels.nbytes / 1e6:.3g} MB a frame of scratch space, and after {len(self._frames)} frames"
                 f" {self._path.parent} is full: make room, take a lower resolution or cut it"
             ) from error
-        self._frames.append(RawFrame(self._path, len(self._frames), height, width))
+        self._frames.append(RawPicture(self._path, height, width, len(self._frames) * pixels.nbytes))
 
     @property
-    def frames(self) -> tuple[RawFrame, ...]:
+    def frames(self) -> tuple[RawPicture, ...]:
         """All that were added."""
         return tuple(self._frames)
 
@@ -90,3 +70,6 @@ class RawFile:
         self._file.close()
         if error is not None:
             self._path.unlink(missing_ok=True)
+
+    def _unwritten(self, error: OSError) -> ImageError:
+        return ImageError(f"cannot be unpacked into the scratch folder {self._path.parent}: {error.strerror or error}")

@@ -10,6 +10,13 @@ from ift.frames.frames import Frames
 from ift.frames.video import open_video
 from ift.settings import MAX_PIXELS
 
+_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is taken for a video, by its suffix."""
+    return path.suffix.lower() in _VIDEOS
+
 
 def open_frames(path: Path, scratch: Path, resolution: int | None = None, max_pixels: int = MAX_PIXELS) -> Frames:
     """The frames in a folder of pictures or in a video file; see `open_folder` and `open_video`.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image
@@ -16,11 +16,12 @@ from ift.errors import ImageError
 from ift.frames.frames import Frames
 from ift.frames.pyav import DECODERS, opened_video
 from ift.frames.raw_frames import RawFile
-from ift.frames.video_colours import Bytes, to_rgb
+from ift.frames.video_colours import Bytes, refuse_what_is_not_srgb, to_rgb
 from ift.settings import MAX_PIXELS
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.buffer import Buffer
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -64,22 +65,23 @@ def open_video(
         ImageError: the file cannot be read or decoded, is too large, too long, interlaced or HDR.
         SettingsError: PyAV is missing.
     """
-    with opened_video(path) as container, RawFile(scratch / f"{uuid.uuid4().hex}.rgb") as raw:
+    times: list[Fraction | None] = []
+    with opened_video(path) as container:
         try:
             stream = _stream_of(container, max_pixels)
-            times = []
-            for frame in container.decode(stream):
-                if len(times) == most_frames:
-                    raise ImageError(f"has more than {most_frames} frames: cut it")
-                raw.append(_prepared(frame, stream, resolution, max_pixels))
-                times.append(None if frame.pts is None or not frame.time_base else frame.pts * frame.time_base)
-            if not times:
-                raise ImageError("has no frames")
+            with RawFile(scratch / f"{uuid.uuid4().hex}.rgb") as raw:
+                for frame in _decoded(container, stream):
+                    if len(times) == most_frames:
+                        raise ImageError(f"has more than {most_frames} frames: cut it")
+                    raw.append(_prepared(frame, stream, resolution, max_pixels))
+                    times.append(None if frame.pts is None or not frame.time_base else frame.pts * frame.time_base)
+                if not times:
+                    raise ImageError("has no frames")
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
         rate = stream.average_rate or stream.guessed_rate or _USUAL_RATE
-        names = tuple(f"frame{number:06d}" for number in range(1, len(times) + 1))
-        return Frames(path, raw.frames, names, _rising(times, rate), rate)
+    names = tuple(f"frame{number:06d}" for number in range(1, len(times) + 1))
+    return Frames(path, raw.frames, names, _rising(times, rate), rate)
 
 
 def _stream_of(container: InputContainer, max_pixels: int) -> VideoStream:
@@ -88,12 +90,21 @@ def _stream_of(container: InputContainer, max_pixels: int) -> VideoStream:
     if not streams:
         raise ImageError("has no video in it")
     stream = streams[0]
+    if stream.codec_context is None:  # so PyAV says that there is no decoder, whatever its types promise
+        raise ImageError(f"holds a codec that is not read (only {', '.join(DECODERS)}): convert it to H.264")
     codec = stream.codec_context.codec.canonical_name
     if codec not in DECODERS:
         raise ImageError(f"holds {codec}, which is not read (only {', '.join(DECODERS)}): convert it to H.264")
     _check_size(stream.codec_context.width, stream.codec_context.height, max_pixels)
     stream.thread_type = "AUTO"
     return stream
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise ImageError("is truncated: fetch or export it again")
+        yield from packet.decode()
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -109,6 +120,7 @@ def _prepared(frame: VideoFrame, stream: VideoStream, resolution: int | None, ma
     _check_size(frame.width, frame.height, max_pixels)  # which may change on the way
     if frame.interlaced_frame:
         raise ImageError("is interlaced: deinterlace it first, such as by ffmpeg -i IN -vf bwdif OUT")
+    refuse_what_is_not_srgb(stream.codec_context)
     picture = Image.fromarray(to_rgb(frame))
     size = _size(picture.size, stream.sample_aspect_ratio, resolution)
     _check_size(*size, max_pixels)  # pixels may be declared a million times as wide as high
@@ -123,19 +135,23 @@ def _size(size: tuple[int, int], aspect: Fraction | None, resolution: int | None
     width, height = map(Fraction, size)
     if aspect:
         width, height = (width * aspect, height) if aspect > 1 else (width, height / aspect)
-    scale = 1 if resolution is None else min(1, resolution / max(width, height))
+    scale = Fraction(1) if resolution is None else min(Fraction(1), resolution / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _upright(frame: VideoFrame) -> Image.Transpose | None:
     """How a frame is turned to be seen as it is meant."""
-    if "DISPLAYMATRIX" not in frame.side_data:
+    matrix = cast("Mapping[str, Buffer]", frame.side_data).get("DISPLAYMATRIX")
+    if matrix is None:
         return None
-    a, b, _, c, d = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), "<i4", 5).tolist()
-    signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
-    if signs not in _TRANSPOSED:
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32, 5).tolist()
+    largest = max(map(abs, (a, b, c, d)))
+    if not largest:  # no turn at all, says whoever wrote it
+        return None
+    turn = tuple(round(value / largest) for value in (a, b, c, d))
+    if turn not in _TRANSPOSED:
         raise ImageError("is to be shown at an angle: turn it first")
-    return _TRANSPOSED[signs]
+    return _TRANSPOSED[turn]
 
 
 def _rising(times: Sequence[Fraction | None], rate: Fraction) -> tuple[Fraction, ...]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ift.box import Box
 from ift.errors import ImageError, SettingsError
+from ift.frames.folder import SUFFIXES as PICTURES
 from ift.frames.frames import Frames
 from ift.frames.picture_files import PictureFiles, result_names
 from ift.frames.video_colours import Bytes
@@ -22,6 +23,13 @@ from ift.frames.video_file import SUFFIXES, VideoFile
 
 DEFAULT_RATE = Fraction(25)
 """Frames a second of a video that is made from a folder."""
+
+_SLOWEST, _FASTEST = Fraction(1, 100), Fraction(1000)
+_FINEST_RATE = 1001
+"""The largest denominator that rates have, as in 30000/1001; a float has a far larger one."""
+
+_FILES = (*PICTURES, ".avi", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".m2ts", ".mts", ".3gp", ".ogv")
+"""Suffixes that nobody means to give to a folder."""
 
 
 class Destination(Protocol):
@@ -96,8 +104,7 @@ class Writer:
 
     def _complete(self, index: int, pixels: Bytes) -> None:
         if index != self._next:
-            self._waiting[index] = self._scratch / f"{uuid.uuid4().hex}.rgb"
-            pixels.tofile(self._waiting[index])
+            self._waiting[index] = self._kept(index, pixels)
             return
         self._destination.put(index, pixels)
         self._next += 1
@@ -106,6 +113,16 @@ class Writer:
             self._destination.put(self._next, np.fromfile(path, np.uint8).reshape(*self._sizes[self._next], 3))
             path.unlink()
             self._next += 1
+
+    def _kept(self, index: int, pixels: Bytes) -> Path:
+        path = self._scratch / f"{uuid.uuid4().hex}.rgb"
+        try:
+            path.write_bytes(pixels.data)
+        except OSError as error:
+            raise ImageError(
+                f"frame {index + 1} cannot be kept in the scratch folder {self._scratch}: {error.strerror}"
+            ) from error
+        return path
 
 
 class _Canvas:
@@ -141,24 +158,36 @@ def open_writer(
 
     Raises:
         ImageError: the suffix is none that can be written.
-        SettingsError: the output would overwrite its source, or frames of several sizes are to be one video; PyAV is
-            missing; `quality` or `rate` is out of its range.
+        SettingsError: the output would overwrite its source, or is neither a folder nor a video that can be written;
+            frames of several sizes, or too large ones, are to be one video; PyAV is missing; `quality` or `rate` is out
+            of its range.
     """
     if not 1 <= quality <= 100:
         raise SettingsError(f"quality is {quality}, but must lie between 1 and 100")
-    if output.resolve() == frames.source.resolve():
+    if output.resolve() == frames.source.resolve() or (output.exists() and output.samefile(frames.source)):
         raise SettingsError(f"{output} is where the frames come from: name another place")
     sizes = [(picture.height, picture.width) for picture in frames.pictures]
     if output.suffix.lower() not in SUFFIXES:
+        _check_folder(output)
         return Writer(PictureFiles(output, result_names(frames.names, suffix), quality), sizes, scratch)
     if len(set(sizes)) > 1:
         raise SettingsError(f"{output}: frames of several sizes are no video; name a folder")
     if frames.times and frames.rate:
         if rate is not None:
             raise SettingsError(f"{frames.source} is a video, whose frames keep their times: leave out the rate")
-        return Writer(VideoFile(output, frames.times, frames.rate, quality, frames.source), sizes, scratch)
+        return Writer(VideoFile(output, sizes[0], frames.times, frames.rate, quality, frames.source), sizes, scratch)
     rate = DEFAULT_RATE if rate is None else rate
-    if rate <= 0:
-        raise SettingsError(f"rate is {rate}, but must be above 0")
+    if not _SLOWEST <= rate <= _FASTEST:
+        raise SettingsError(f"rate is {float(rate):g}, but must lie between {_SLOWEST} and {_FASTEST} frames a second")
+    rate = rate.limit_denominator(_FINEST_RATE)
     times = [number / rate for number in range(len(frames))]
-    return Writer(VideoFile(output, times, rate, quality, None), sizes, scratch)
+    return Writer(VideoFile(output, sizes[0], times, rate, quality, None), sizes, scratch)
+
+
+def _check_folder(output: Path) -> None:
+    if output.is_dir():
+        return
+    if output.exists():
+        raise SettingsError(f"{output} is a file, but the results need a folder: name another place")
+    if output.suffix.lower() in _FILES:
+        raise SettingsError(f"{output}: a video is written as {' '.join(SUFFIXES)}, pictures into a folder")
