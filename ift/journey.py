@@ -284,7 +284,7 @@ class Journey:
         return self.settings.gate > 0 and (level in self._kept_skips or Step("decode", level) in here)
 
     def _cost(self, step: Step) -> float:
-        again = step.action == "decode" and 1 < step.level and step.level not in self._kept_skips
+        again = step.action == "decode" and step.level > 1 and step.level not in self._kept_skips
         if not again or self.settings.gate == 0:
             return step.cost
         return step.cost + sum(ENCODER_COST[below] for below in range(1, step.level)) + ENCODER_COST[step.level] / 2
