@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ift.box import Box
-from ift.padding import padded_size, reflected
+from ift.network_shape import padded_size
+from ift.padding import reflected
 
 
 class Mask:

@@ -6,9 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ift.encoder import CHANNELS, ReflectConv, reflect
-
-BODY: dict[int, int] = {2: 1, 3: 1, 4: 3}
-"""Convolutions of block N after the enlargement."""
+from ift.network_shape import BODY
 
 
 class Block(nn.Module):

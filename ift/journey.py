@@ -28,7 +28,7 @@ from ift.encoder import Encoder
 from ift.errors import SettingsError
 from ift.guided_filter import GUIDED_EPSILON, guided_filter
 from ift.moments import Moments
-from ift.padding import padded_size
+from ift.network_shape import padded_size
 from ift.part import Part
 from ift.regions import Regions
 from ift.settings import LEVELS, WITHOUT_MASKS, Settings
@@ -131,8 +131,6 @@ class Journey:
             self._target = Target.of_pictures(styles)
         self._cells = sum(height * width for height, width in (padded_size(*size) for size in sizes)) / len(sizes)
         self._steps = steps_of(settings)
-        if self.labels == ():  # no region has a partner: all stays as it is
-            self._steps = tuple(step for step in self._steps if step.action != "transform")
         self._margins = margins(self._steps, settings)
         self._places = [index for index, step in enumerate(self._steps) if step.is_station]
         self.stations = len(self._places)
@@ -213,6 +211,8 @@ class Journey:
         if isinstance(tally, Lightness):
             return tally.curve()
         level, settings = self._steps[self._index(station)].level, self.settings
+        if self.labels == ():  # no region has a partner: all stays as it is
+            return AffineMap(tally.covariance)
         if settings.method[level - 1] == "avatar":
             return Decoration(tally.count, tally.mean, tally.covariance)
         with self.stopwatch.stage("transform"):

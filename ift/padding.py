@@ -5,16 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MULTIPLE = 8
-"""The features at relu4_1 are so many times smaller than the picture."""
-
-_LEAST = 16
-
-
-def padded_size(height: int, width: int) -> tuple[int, int]:
-    """Of a picture of this size once `pad_to_multiple` has padded it."""
-    rows, columns = (max(_LEAST, -(-side // MULTIPLE) * MULTIPLE) for side in (height, width))
-    return rows, columns
+from ift.network_shape import MULTIPLE, padded_size
 
 
 def pad_to_multiple(images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from ift.box import Box
-from ift.padding import padded_size
+from ift.network_shape import padded_size
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ift.box import Box
 from ift.box_filter import box_mean
 from ift.content_mask import Mask
 from ift.moments import Moments, stack
-from ift.padding import padded_size
+from ift.network_shape import padded_size
 
 _SOFTNESS = 0.004
 """Of the longer side: how far a region's map reaches across its border, so that no seam shows."""
@@ -63,7 +63,7 @@ class Regions:
 
     def moments(self, features: Tensor, level: int, labels: Sequence[int]) -> Moments:
         """The moments of the features (1, C, H, W) in each of the regions `labels`, as a batch; 0 for one without."""
-        parts = []
+        parts = [Moments.nothing(features)[:0]]
         for label in labels:
             pixels, shares, _ = _inside(features, self._at(self._hard, level, label))
             if len(pixels):

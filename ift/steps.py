@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ift.decoder import BODY
-from ift.padding import MULTIPLE
+from ift.network_shape import BODY, MULTIPLE
 from ift.settings import Settings
 
 Action = Literal["encode", "transform", "decode", "bound", "crop", "guide", "recolour"]

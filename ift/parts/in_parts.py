@@ -13,13 +13,14 @@ from ift.errors import SettingsError
 from ift.journey import Journey, Networks
 from ift.moments import Moments
 from ift.part import Part
-from ift.parts.grid import Picture, parts_of, window_of
+from ift.parts.grid import Picture, window_of
 from ift.parts.scratch import Scratch
 from ift.parts.tour import Progress, Tour, tour_name
 from ift.settings import Settings
 from ift.stopwatch import Stopwatch
 from ift.style import Style
 from ift.tallies import Map, Tally, pool
+from ift.tiling import parts_of
 
 KEPT_SKIPS = (4,)
 """The skip of stage 4 costs nearly all of the encoder and little room; the others are made again in less time than it

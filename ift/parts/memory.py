@@ -11,7 +11,7 @@ import torch
 from ift.allocator import resident_bytes
 from ift.errors import SettingsError
 from ift.journey import Networks
-from ift.padding import MULTIPLE
+from ift.network_shape import MULTIPLE
 from ift.settings import Settings
 
 _WHOLE, _IN_PART = 420, 250

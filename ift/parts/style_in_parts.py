@@ -7,12 +7,13 @@ import torch
 from ift.content_mask import Mask
 from ift.journey import Networks
 from ift.moments import Moments
-from ift.parts.grid import Pixels, parts_of, window_of
+from ift.parts.grid import Pixels, window_of
 from ift.regions import Regions
 from ift.settings import LEVELS
 from ift.steps import encoder_reach
 from ift.style import Style, StylePicture
 from ift.tallies import pool
+from ift.tiling import parts_of
 
 
 @torch.inference_mode()
