@@ -89,6 +89,12 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
 
 
 def load_image(path: str | os.PathLike[str], resolution: int | None = None, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -260,6 +266,32 @@ def open_picture(data: bytes, name: str, max_pixels: int) -> ImageFile:
     return source
 
 
+def pixels_of(data: bytes, name: str) -> int:
+    """How many pixels a picture file declares.
+
+    Raises:
+        ImageError: The bytes are no picture.
+    """
+    with decoding(name):
+        source = _open(data, name)
+        return source.width * source.height
+
+
+def size_of_picture(
+    data: bytes, name: str, resolution: int | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[int, int]:
+    """(H, W) that `decode_image` would give a picture, from its header alone.
+
+    Raises:
+        ImageError: The bytes are no picture, or declare more than `max_pixels`.
+    """
+    with decoding(name):
+        source = open_picture(data, name, max_pixels)
+        width, height = fitted_size(*source.size, resolution)
+        turned = _turn_of(source) in _SIDEWAYS
+        return (width, height) if turned else (height, width)
+
+
 def _open(data: bytes, name: str) -> ImageFile:
     if not data:
         raise ImageError(f"{name} is empty (0 bytes)")
@@ -316,11 +348,15 @@ def _unit_range(image: Image.Image, name: str) -> np.ndarray:
 
 def upright(image: Image.Image, source: ImageFile) -> Image.Image:
     """The picture as its EXIF orientation, read from `source`, wants it seen."""
-    try:
-        turn = _UPRIGHT.get(source.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # malformed EXIF fails in every way there is, and is no reason to refuse the pixels
-        turn = None
+    turn = _turn_of(source)
     return image if turn is None else image.transpose(turn)
+
+
+def _turn_of(source: ImageFile) -> Image.Transpose | None:
+    try:
+        return _UPRIGHT.get(source.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # malformed EXIF fails in every way there is, and is no reason to refuse the pixels
+        return None
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -28,7 +28,6 @@ from ift.encoder import Encoder
 from ift.errors import SettingsError
 from ift.guided_filter import GUIDED_EPSILON, guided_filter
 from ift.moments import Moments
-from ift.network_shape import padded_size
 from ift.part import Part
 from ift.regions import Regions
 from ift.settings import LEVELS, WITHOUT_MASKS, Settings
@@ -84,7 +83,7 @@ class Journey:
         model: the networks.
         style: one for all, or, for a batch of whole pictures, one for each.
         settings: which way, and what happens at the stations.
-        sizes: (H, W) of each picture.
+        pixels: of a picture as padded; on average, where several share their statistics.
         areas: pixels of each label in all the pictures together; None without masks.
         kept_skips: of which levels the skips are kept at a station; the others are computed again from the content
             where they are needed, in less time than it takes to store them. All are kept where a transformation
@@ -105,7 +104,7 @@ class Journey:
         model: Networks,
         style: Style | Sequence[Style],
         settings: Settings,
-        sizes: Sequence[tuple[int, int]],
+        pixels: float,
         areas: Mapping[int, float] | None = None,
         *,
         kept_skips: Sequence[int] = (2, 3, 4),
@@ -129,7 +128,7 @@ class Journey:
             if most > 1:
                 raise SettingsError(f"a style in {most} regions needs the content's mask beside its own: give labels")
             self._target = Target.of_pictures(styles)
-        self._cells = sum(height * width for height, width in (padded_size(*size) for size in sizes)) / len(sizes)
+        self._pixels = pixels
         self._steps = steps_of(settings)
         self._margins = margins(self._steps, settings)
         self._places = [index for index, step in enumerate(self._steps) if step.is_station]
@@ -217,7 +216,7 @@ class Journey:
             return Decoration(tally.count, tally.mean, tally.covariance)
         with self.stopwatch.stage("transform"):
             # λ is that of a picture, however many share their statistics, or however small a share was counted.
-            pixels = torch.full_like(tally.count, self._cells / 4 ** (level - 1))
+            pixels = torch.full_like(tally.count, self._pixels / 4 ** (level - 1))
             return transformation(tally, self._target.at(level), self._target.weights, level, settings, pixels)
 
     def picture(self, state: State) -> Tensor:

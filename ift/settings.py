@@ -14,6 +14,9 @@ from ift.errors import SettingsError
 MAX_PIXELS: int = 178_956_970 // 2
 """Width × height above which a file is refused; below it Pillow itself has no doubts."""
 
+MAX_LARGE_PIXELS: int = 1 << 32
+"""The same where pictures are read in constant memory: 4.3 gigapixels, 12 GB of scratch file."""
+
 LEVELS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """The paper's four levels, N = 1 … 4. Every per-level setting is given in this order."""
 

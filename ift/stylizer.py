@@ -165,7 +165,9 @@ class Stylizer:
         else:
             part = Part.all_of(content.shape[-2], content.shape[-1])
             areas = mask.areas() if mask else None
-            journey = Journey(self, styles, settings, [part.size], areas, stopwatch=stopwatch)
+            journey = Journey(
+                self, styles, settings, part.padded.height * part.padded.width, areas, stopwatch=stopwatch
+            )
             result = travel(journey, part, lambda: pad_to_multiple(batch), mask)
         return result if content.dim() == 4 else result.squeeze(0)
 

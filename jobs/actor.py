@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import ray
 
@@ -13,6 +14,8 @@ from jobs.commit import Outcome
 from jobs.errors import JobError
 from jobs.ledger import AnyRecord
 from jobs.metrics import WorkerMetrics
+from jobs.parts.gathering import GatherShard
+from jobs.parts.legs import LegShard
 from jobs.run_name import run_name
 from jobs.work import Effort, WorkerConfig
 
@@ -49,12 +52,16 @@ class ShardActor:
 
     def run(self, shard: Any, effort: Effort) -> Outcome:
         """Works on a shard, or on some of its rows again, and commits their records."""
-        return self._worker.run(shard, effort)
+        return self._worker_for(shard).run(shard, effort)
 
     def run_alone(self, shard: Any, effort: Effort) -> AnyRecord:
         """Works on the only pair of `shard` and leaves the commit to the caller: for pairs that may kill."""
-        record: AnyRecord = self._worker.work_on(shard, shard.pairs, effort)[0]
+        record: AnyRecord = self._worker_for(shard).work_on(shard, shard.pairs, effort)[0]
         return record
+
+    def _worker_for(self, shard: Any) -> ShardWorkerBase[Any]:
+        """Who works on shards of this kind."""
+        return self._worker
 
 
 class StylizeActor(ShardActor):
@@ -69,6 +76,31 @@ class StylizeActor(ShardActor):
         from jobs.worker import ShardWorker  # PyTorch: the driver, which imports this file too, does without
 
         return ShardWorker(config, name, observe=self._metrics.observe)
+
+    def pulse(self) -> int:
+        """A number that grows as long as the work goes on."""
+        return sum(worker.beats for worker in self._workers)
+
+    @property
+    def _workers(self) -> tuple[ShardWorkerBase[Any], ...]:
+        return self._worker, self._parts, self._gather
+
+    @cached_property
+    def _parts(self) -> ShardWorkerBase[Any]:
+        from jobs.parts.worker import PartWorker
+
+        return PartWorker(cast("ShardWorker", self._worker))
+
+    @cached_property
+    def _gather(self) -> ShardWorkerBase[Any]:
+        from jobs.parts.gather_worker import GatherWorker
+
+        return GatherWorker(cast("ShardWorker", self._worker))
+
+    def _worker_for(self, shard: Any) -> ShardWorkerBase[Any]:
+        if isinstance(shard, LegShard):
+            return self._parts
+        return self._gather if isinstance(shard, GatherShard) else self._worker
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jobs.errors import NotFoundInStoreError
-from jobs.ledger import AnyRecord, AnyShard, RecordKind
+from jobs.ledger import AnyRecord, AnyShard, RecordKind, waits
 from jobs.records import STYLIZED
 from jobs.storage import Store
 
@@ -46,11 +46,10 @@ class Outcome:
 
     @classmethod
     def of_rows(cls, shard: AnyShard, rows: Collection[Mapping[str, Any]]) -> Outcome:
-        """Counts records that are rows of a table."""
-        failures = [
-            Failure(row["pair_id"], row["error_type"], row["error"]) for row in rows if row["status"] == "failed"
-        ]
-        return cls(shard.index, len(rows) - len(failures), tuple(failures))
+        """Counts records that are rows of a table; pairs that wait are neither done nor failed."""
+        failed = [row for row in rows if row["status"] == "failed"]
+        failures = [Failure(row["pair_id"], row["error_type"], row["error"]) for row in failed if not waits(row)]
+        return cls(shard.index, len(rows) - len(failed), tuple(failures))
 
 
 def commit(store: Store, shard: AnyShard, records: Sequence[AnyRecord], kind: RecordKind = STYLIZED) -> Outcome:

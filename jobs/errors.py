@@ -29,6 +29,10 @@ class NotFoundInStoreError(StorageError):
     """The named object or file does not exist."""
 
 
+class TooLargeError(StorageError):
+    """An object or file is larger than what is allowed; none of it was read."""
+
+
 class StorageUnavailableError(StorageError):
     """A store does not answer, or not properly, for now: no row is at fault, and the same request may work later."""
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ift import options
-from ift.settings import MAX_PIXELS
+from ift.settings import MAX_LARGE_PIXELS
 from ift.weight_files import weights_digest
 from jobs.storage.uris import scheme
 
@@ -40,6 +40,8 @@ class Planning:
         quality: of JPEG and WebP.
         layout: how the pictures are kept, a name in `jobs.plan.LAYOUTS`.
         shard_size: most pairs that are committed together.
+        tile: the longest side of the parts of large results, in pixels.
+        whole_megapixels: larger results are made in parts.
     """
 
     manifest: str
@@ -51,6 +53,8 @@ class Planning:
     quality: int
     layout: str
     shard_size: int | None
+    tile: int = 1024
+    whole_megapixels: float = 4.5
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,12 @@ def planning(
     layout: Annotated[
         str, typer.Option(help="objects, or the pictures of a shard together: webdataset (tar) or parquet.")
     ] = "objects",
+    tile: Annotated[
+        int, typer.Option(min=128, max=8192, help="Longest side of the parts of large results, a multiple of 8.")
+    ] = 1024,
+    whole_megapixels: Annotated[
+        float, typer.Option(min=0, help="Larger results are made in parts, by all workers together.")
+    ] = 4.5,
     shard_size: Annotated[
         int | None, typer.Option(min=1, help="Pairs committed together. Default: by the number of pairs.")
     ] = None,
@@ -167,8 +177,9 @@ def planning(
         "direction": direction, "form": form,
     }  # fmt: skip
     return Planning(
-        manifest, preset, knobs, resolution or None, style_resolution, image_format, quality, layout, shard_size
-    )
+        manifest, preset, knobs, resolution or None, style_resolution, image_format, quality, layout, shard_size, tile,
+        whole_megapixels,
+    )  # fmt: skip
 
 
 def working(
@@ -188,7 +199,7 @@ def working(
     row_timeout: Annotated[
         float, typer.Option(min=1, help="Seconds a row may take before its actor is hung; nst on CPUs may need more.")
     ] = 600.0,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are failed rows.")] = MAX_PIXELS,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are failed rows.")] = MAX_LARGE_PIXELS,
     max_file_mb: Annotated[float, typer.Option(min=0, help="Larger picture files are failed rows.")] = 512.0,
     address: Annotated[
         str | None,

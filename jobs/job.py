@@ -17,6 +17,7 @@ from jobs.flags import Planning, Running, Sources, Working
 from jobs.manifest import Defaults
 from jobs.packs import INDEX_KEY, PackIndex
 from jobs.parquet import to_parquet
+from jobs.parts.run import PartsRun, sweep_parts, waiting_groups, waiting_members
 from jobs.plan import OBJECTS, Plan, Prepared, load_plan, prepare_plan
 from jobs.run import run_on_cluster
 from jobs.storage import Store, open_store
@@ -63,6 +64,8 @@ def prepare(store: Store, planned: Planning, sources: Sources, console: Console)
         image_format=planned.image_format,
         quality=planned.quality,
         layout=planned.layout,
+        tile=planned.tile,
+        whole_megapixels=planned.whole_megapixels,
         shard_size=planned.shard_size,
         allowed=sources.allowed,
     )
@@ -109,12 +112,13 @@ def run_missing(job: Job, *, retry: bool = False) -> int | None:
     """
     before = committed_shards(job.store, job.plan)
     again = _count(failed_rows(job.store, job.plan, before)) if retry else 0
-    if len(before) == job.plan.shards and not again:
+    waiting = sum(1 for _ in waiting_members(job.store, job.plan, before))
+    if len(before) == job.plan.shards and not again and not waiting:
         job.console.print("nothing to do: every pair has its record")
         return None
     missing = (Work(shard) for shard in job.plan.iter_shards(skip=before))
     failed = _works(job.plan, failed_rows(job.store, job.plan, before)) if again else iter(())
-    already = sum(job.plan.rows_of(index) for index in before) - again
+    already = sum(job.plan.rows_of(index) for index in before) - max(again, waiting)
     return _on_cluster(job, chain(missing, failed), job.plan.rows, already)
 
 
@@ -201,6 +205,8 @@ def _job(
         max_pixels=resources.max_pixels,
         most_bytes=int(resources.max_file_mb * 1e6),
         allowed=sources.allowed,
+        whole_pixels=int(plan.options["whole_megapixels"] * 1e6),
+        tile=int(plan.options["tile"]),
     )
     return Job(store, plan, config, resources, actor, console)
 
@@ -216,6 +222,15 @@ def _works(plan: Plan, rows: Iterator[tuple[int, frozenset[int] | None]]) -> Ite
 def _on_cluster(job: Job, works: Iterator[Work], rows: int, already: int = 0) -> int | None:
     job.store.check()
     job.store.sweep()
+    sweep_parts(job.store, {group.name for group in waiting_groups(job.store, job.plan)})
     return run_on_cluster(
-        works, job.store, job.config, job.working, job.console, rows=rows, already=already, actor=job.actor
+        works,
+        job.store,
+        job.config,
+        job.working,
+        job.console,
+        rows=rows,
+        already=already,
+        actor=job.actor,
+        then=lambda go: PartsRun(job.store, job.plan, go, job.console).make(),
     )

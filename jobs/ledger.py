@@ -5,7 +5,7 @@ Stylizing and judging differ in what they record of a pair. How records are comm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,15 @@ _MOST_ERROR_CHARACTERS = 2000
 
 class DamagedRecordsError(JobError):
     """The bytes of a record object are not what a worker wrote."""
+
+
+class WaitsForPartsError(Exception):
+    """Not an error but a pair that waits: it is made in parts, by all workers together, after the others."""
+
+
+def waits(row: Mapping[str, Any]) -> bool:
+    """Whether a record says that its pair has not failed, but waits to be made in parts."""
+    return bool(row["status"] == "failed" and row["error_type"] == WaitsForPartsError.__name__)
 
 
 class AnyPair(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from jobs.packs import Sample, put_in_packs
 from jobs.plan import OBJECTS, PlannedPair, Shard
 from jobs.records import Record
-from jobs.storage import Store
+from jobs.storage import Store, copy_from_file
 
 
 class Outputs(Protocol):
@@ -18,6 +19,13 @@ class Outputs(Protocol):
 
     def keep(self, pair: PlannedPair, picture: bytes) -> None:
         """Takes the picture of a pair.
+
+        Raises:
+            StorageError: the store refuses, or does not answer.
+        """
+
+    def keep_file(self, pair: PlannedPair, picture: Path) -> None:
+        """Takes the picture of a pair that lies in a file, of any size where pictures are objects.
 
         Raises:
             StorageError: the store refuses, or does not answer.
@@ -45,6 +53,9 @@ class _Objects:
     def keep(self, pair: PlannedPair, picture: bytes) -> None:
         self._store.write(pair.output, picture)
 
+    def keep_file(self, pair: PlannedPair, picture: Path) -> None:
+        copy_from_file(picture, f"{self._store.uri.rstrip('/')}/{pair.output}")
+
     def settle(self, records: Sequence[Record]) -> None:
         pass
 
@@ -58,6 +69,9 @@ class _Packs:
 
     def keep(self, pair: PlannedPair, picture: bytes) -> None:
         self._kept[pair.row] = Sample.of(pair, picture)
+
+    def keep_file(self, pair: PlannedPair, picture: Path) -> None:
+        self.keep(pair, picture.read_bytes())
 
     def settle(self, records: Sequence[Record]) -> None:
         """An equal share of the time counts as each pair's upload."""

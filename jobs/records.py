@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.ledger import DamagedRecordsError, RecordKind, said_of
+from jobs.ledger import DamagedRecordsError, RecordKind, WaitsForPartsError, said_of
 from jobs.plan import OBJECTS, PlannedPair, Shard
 from jobs.storage import Store
 
@@ -66,10 +66,18 @@ class Record:
             resolution=pair.resolution,
         )  # fmt: skip
 
+    def wait(self, height: int, width: int, why: str) -> None:
+        """Leaves the pair, whose content has this size, to be made in parts after the others."""
+        self.fail(WaitsForPartsError(f"{width}×{height} pixels, {why}: made in parts, after the others"))
+        self.attempts, self.height, self.width = self.attempts - 1, height, width
+
     def fail(self, error: BaseException) -> None:
         """Marks the pair as failed with what went wrong."""
-        self.status = "failed"
-        self.error_type, self.error = said_of(error)
+        self.fail_as(*said_of(error))
+
+    def fail_as(self, error_type: str, error: str) -> None:
+        """Marks the pair as failed with what another record says."""
+        self.status, self.error_type, self.error = "failed", error_type, error
         self.output = self.pack = self.sha256 = self.bytes = None
 
 

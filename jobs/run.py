@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Protocol
 
 import ray
 from rich.console import Console
@@ -17,16 +18,45 @@ from jobs.commit import Outcome
 from jobs.dispatch import Dispatcher
 from jobs.errors import JobError
 from jobs.event_log import EventLog
-from jobs.events import RunStarted
+from jobs.events import Event, PairFailed, RunStarted, ShardCommitted, Tell
 from jobs.flags import Working
 from jobs.ledger import RecordKind
 from jobs.metrics import RunMetrics
+from jobs.parts.records import PARTED
 from jobs.records import STYLIZED
 from jobs.run_name import run_name
 from jobs.signals import StopSignal
 from jobs.storage import Store
 from jobs.watch import Watch
 from jobs.work import BATCH_ON_GPUS, Work, WorkerConfig
+
+Heard = Callable[[Outcome], None]
+"""Who is told of outcomes."""
+
+
+class Go(Protocol):
+    """Has the workers of a run do work, and shows how it goes."""
+
+    def __call__(
+        self,
+        works: Iterator[Work],
+        kind: RecordKind,
+        *,
+        rows: int,
+        already: int,
+        what: str,
+        heard: Heard = ...,
+    ) -> bool:
+        """Whether all is committed; else a signal came.
+
+        Args:
+            works: what is to be done.
+            kind: of the records.
+            rows: in all, for the bar.
+            already: of which so many are done.
+            what: is done, in a word.
+            heard: called with each outcome.
+        """
 
 
 def run_on_cluster(
@@ -40,6 +70,7 @@ def run_on_cluster(
     already: int = 0,
     actor: type[ShardActor] = StylizeActor,
     kind: RecordKind = STYLIZED,
+    then: Callable[[Go], bool] = lambda go: True,
 ) -> int | None:
     """Starts or joins Ray, and goes through the work.
 
@@ -53,6 +84,7 @@ def run_on_cluster(
         already: pairs that are done.
         actor: what does the work.
         kind: of the records.
+        then: what the same workers do once all this is committed; says whether that is.
 
     Returns:
         The exit code, if a signal ended it early; None if all is committed.
@@ -79,22 +111,46 @@ def run_on_cluster(
                 highlight=False,
             )
             watch(RunStarted(store.uri, rows, already, fleet.workers, fleet.cpus, fleet.gpus))
-            with _Progress(rows, already) as progress:
-                dispatcher = Dispatcher(
-                    actors,
-                    store,
-                    kind,
-                    row_timeout=working.row_timeout,
-                    progress=progress,
-                    warn=lambda text: console.print(text, highlight=False),
-                    stopping=stop,
-                    tell=watch,
-                )
-                complete = dispatcher.run(works)
+
+            def go(
+                works: Iterator[Work],
+                kind: RecordKind,
+                *,
+                rows: int,
+                already: int,
+                what: str,
+                heard: Heard = lambda outcome: None,
+            ) -> bool:
+                of_parts = kind is PARTED
+                with _Progress(rows, already, what, " parts" if of_parts else " pairs") as progress:
+
+                    def hear(outcome: Outcome) -> None:
+                        progress(outcome)
+                        heard(outcome)
+
+                    dispatcher = Dispatcher(
+                        actors,
+                        store,
+                        kind,
+                        row_timeout=working.row_timeout,
+                        progress=hear,
+                        warn=lambda text: console.print(text, highlight=False),
+                        stopping=stop,
+                        tell=partial(_tell_but_counts, watch) if of_parts else watch,
+                    )
+                    return dispatcher.run(works)
+
+            complete = go(works, kind, rows=rows, already=already, what="") and then(go)
             watch.ended(complete=complete)
             return None if complete else stop.exit_code
     finally:
         ray.shutdown()
+
+
+def _tell_but_counts(tell: Tell, event: Event) -> None:
+    """Of parts that are done; those who listen count pairs."""
+    if not isinstance(event, (ShardCommitted, PairFailed)):
+        tell(event)
 
 
 def connect(address: str | None, metrics_port: int | None = None, **settings: Any) -> None:
@@ -135,11 +191,16 @@ def _check_free(port: int) -> None:
 class _Progress:
     """A bar with rate and time left; where nobody watches, a line now and then."""
 
-    def __init__(self, rows: int, already: int) -> None:
+    def __init__(self, rows: int, already: int, what: str, unit: str) -> None:
         watched = sys.stderr.isatty()
         self._failed = 0
         self._bar = tqdm(
-            total=rows, initial=already, unit=" pairs", dynamic_ncols=watched, mininterval=0.5 if watched else 10
+            total=rows,
+            initial=already,
+            desc=what or None,
+            unit=unit,
+            dynamic_ncols=watched,
+            mininterval=0.5 if watched else 10,
         )
 
     def __enter__(self) -> _Progress:

@@ -13,6 +13,7 @@ import torch
 
 from ift import Stylizer
 from ift.allocator import MemoryLimit, is_out_of_memory
+from ift.settings import MAX_PIXELS
 from jobs.commit import Outcome, commit, committed_rows, recommit
 from jobs.errors import CredentialsError, StorageUnavailableError
 from jobs.ledger import AnyRecord, RecordKind
@@ -37,6 +38,7 @@ class ShardWorkerBase(ABC, Generic[R]):
         kind: of the records.
 
     Attributes:
+        device: held by who computes.
         beats: grows with every stage of every row that is finished; if it stands still, the worker hangs.
     """
 
@@ -48,7 +50,7 @@ class ShardWorkerBase(ABC, Generic[R]):
         self.beats = 0
         self._node = platform.node()
         self._fetchers = ThreadPoolExecutor(config.io_threads, "fetch")
-        self._device = threading.Lock()
+        self.device = threading.Lock()
         self._memory = MemoryLimit()
         if config.memory is not None:
             limit_memory(config.memory)
@@ -87,6 +89,11 @@ class ShardWorkerBase(ABC, Generic[R]):
     def _budget(self) -> str:
         most = "the device has" if self.config.memory is None else f"the worker's {self.config.memory / 2**30:.1f} GiB"
         return f"{most}; give a smaller --resolution, or workers more memory"
+
+    @property
+    def _most_at_once(self) -> int:
+        """Pixels of a picture that may be decoded in one piece."""
+        return min(self.config.max_pixels, MAX_PIXELS)
 
     def _read(self, uri: str) -> bytes:
         return read_uri(uri, most_bytes=self.config.most_bytes, allowed=self.config.allowed)

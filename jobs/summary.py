@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from jobs import timings
 from jobs.committed import committed_shards, iter_records, together
+from jobs.ledger import WaitsForPartsError
 from jobs.plan import Plan
 from jobs.records import STAGES
 from jobs.storage import Store
@@ -140,6 +141,8 @@ class _Tally:
     def add(self, records: pa.Table) -> None:
         failed = records.filter(pc.equal(records["status"], "failed"))
         self.done += len(records) - len(failed)
+        # What waits to be made in parts is left to do.
+        failed = failed.filter(pc.not_equal(failed["error_type"], WaitsForPartsError.__name__))
         self.failed += len(failed)
         self.retried += pc.sum(pc.greater(records["attempts"], 1)).as_py() or 0
         self._add_errors(failed)

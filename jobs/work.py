@@ -26,6 +26,8 @@ class WorkerConfig:
         threads: CPU threads of the model.
         batch_size: most pictures of one size in a batch.
         memory: most bytes that the process may hold, beyond which a picture is a failed row; None for no limit.
+        whole_pixels: larger results are made in parts; None for never.
+        tile: the longest side of a part, in pixels.
     """
 
     output: str
@@ -39,6 +41,8 @@ class WorkerConfig:
     threads: int = 1
     batch_size: int = 1
     memory: int | None = None
+    whole_pixels: int | None = None
+    tile: int = 1024
 
 
 @dataclass(frozen=True)

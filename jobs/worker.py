@@ -15,13 +15,15 @@ import torch
 from torch import Tensor
 
 from ift import Settings, Style, Stylizer, fit_labels, mix_styles
-from ift.images import decode_image, encode_image, format_of
+from ift.images import decode_image, encode_image, format_of, pixels_of, size_of_picture
 from ift.label_mask import decode_labels
+from ift.settings import MAX_PIXELS
 from ift.stopwatch import Stopwatch
 from ift.stylizer import Labels
 from jobs.ahead import ahead
 from jobs.manifest import LABEL
 from jobs.outputs import Outputs, open_outputs
+from jobs.parts.contents import Contents
 from jobs.plan import PlannedPair, Shard
 from jobs.records import STYLIZED, Record
 from jobs.shard_worker import ShardWorkerBase
@@ -47,14 +49,6 @@ class _Work:
         """Whether nothing more is to be done about it here."""
         return self.setback is not None or self.record.status == "failed"
 
-    @property
-    def style_keys(self) -> list[StyleKey]:
-        pair, patches = self.pair, "avatar" in self.settings.method
-        return [
-            StyleKey(style, pair.style_resolution, mask, patches)
-            for style, mask in zip(pair.styles, pair.style_masks, strict=True)
-        ]
-
 
 class ShardWorker(ShardWorkerBase[Record]):
     """Stylizes the pairs of shards.
@@ -75,6 +69,7 @@ class ShardWorker(ShardWorkerBase[Record]):
     ) -> None:
         super().__init__(config, name, model, STYLIZED)
         self._observe = observe
+        self.contents = Contents(config.output, config.max_pixels, config.most_bytes, config.allowed)
         self._uploaders = ThreadPoolExecutor(config.io_threads, "upload")
         self._styles = StyleCache(self._load_style, self._compute_style, self._fetchers)
 
@@ -91,7 +86,7 @@ class ShardWorker(ShardWorkerBase[Record]):
         depth = 2 * self.config.batch_size + 2
         with closing(ahead(self._fetchers, begin, pairs, depth)) as works:
             for batch in self._batches(works):
-                with self._device:
+                with self.device:
                     self._compute(batch, effort)
                     self._memory.enforce()
                 for work in batch:
@@ -107,17 +102,22 @@ class ShardWorker(ShardWorkerBase[Record]):
         return sorted(records, key=lambda record: record.row)
 
     def _fetch(self, fingerprint: str, effort: Effort, pair: PlannedPair) -> _Work:
-        record = self._record(pair, fingerprint)
+        record = self.record_of(pair, fingerprint)
         record.attempts += effort.tries
         work = _Work(pair, record, Settings.from_json(pair.settings), time.perf_counter())
-        for style in work.style_keys:
+        for style in _style_keys(pair, work.settings):
             self._styles.prefetch(style)
         clock = Stopwatch()
         try:
             with clock.stage("fetch"):
-                data = self._read(pair.content)
+                data = self.contents.read(pair.content)
             with clock.stage("decode"):
-                content = decode_image(data, pair.content, pair.resolution, self.config.max_pixels)
+                size = self._size(data, pair)
+            if (why := self._why_in_parts(work, size)) is not None:
+                record.wait(*size, why)
+                return work
+            with clock.stage("decode"):
+                content = self._decode(data, pair)
             if pair.content_mask is not None:
                 with clock.stage("fetch"):
                     data = self._read(pair.content_mask)
@@ -137,8 +137,34 @@ class ShardWorker(ShardWorkerBase[Record]):
         else:
             work.record.fail(self._in_words(error, work.pair.content))
 
+    def _size(self, data: bytes | None, pair: PlannedPair) -> tuple[int, int]:
+        """(H, W) of the content as it will be stylized."""
+        if data is None:
+            return self.contents.size(pair.content, pair.resolution)
+        return size_of_picture(data, pair.content, pair.resolution, self.config.max_pixels)
+
+    def _why_in_parts(self, work: _Work, size: tuple[int, int]) -> str | None:
+        """Why a pair is not stylized here and now; None if it is."""
+        if self.config.whole_pixels is None or "nst" in work.settings.method:
+            return None
+        if work.pair.group is not None:
+            return f"one of the group {work.pair.group}"
+        return "too large for one piece" if size[0] * size[1] > self.config.whole_pixels else None
+
+    def _decode(self, data: bytes | None, pair: PlannedPair) -> Tensor:
+        if data is None or pixels_of(data, pair.content) > MAX_PIXELS:
+            return self.contents.scaled(pair.content, pair.resolution)
+        return decode_image(data, pair.content, pair.resolution, self._most_at_once)
+
+    def style_of(self, pair: PlannedPair, settings: Settings) -> Style:
+        """The style of a pair; for who holds `device`."""
+        keys = _style_keys(pair, settings)
+        for key in keys:
+            self._styles.prefetch(key)
+        return mix_styles([self._styles.get(key) for key in keys], pair.style_weights)
+
     def _load_style(self, key: StyleKey) -> Loaded:
-        picture = decode_image(self._read(key.uri), key.uri, key.resolution, self.config.max_pixels)
+        picture = decode_image(self._read(key.uri), key.uri, key.resolution, self._most_at_once)
         labels: Labels = None
         if key.mask is not None and key.mask.startswith(LABEL):
             labels = int(key.mask.removeprefix(LABEL))
@@ -152,7 +178,7 @@ class ShardWorker(ShardWorkerBase[Record]):
 
     def _decode_labels(self, data: bytes, name: str, picture: Tensor) -> Tensor:
         """The labels in a mask's bytes, one for each pixel of its picture."""
-        return fit_labels(decode_labels(data, name, self.config.max_pixels), picture.shape[-2], picture.shape[-1])
+        return fit_labels(decode_labels(data, name, self._most_at_once), picture.shape[-2], picture.shape[-1])
 
     def _batches(self, works: Iterator[_Work]) -> Iterator[list[_Work]]:
         """Groups pictures of one size, one setting and equally many styles, in an order that only the rows decide.
@@ -183,7 +209,7 @@ class ShardWorker(ShardWorkerBase[Record]):
             clock = Stopwatch(self.model.device)
             try:
                 with clock.stage("style"):
-                    styles.append(self._style(work))
+                    styles.append(self.style_of(work.pair, work.settings))
                 ready.append(work)
             except Exception as error:  # see _fetch
                 self._fail(work, error, effort)
@@ -199,9 +225,6 @@ class ShardWorker(ShardWorkerBase[Record]):
                 work.record.attempts += 1
                 self._compute([work], effort)
         self.beats += 1
-
-    def _style(self, work: _Work) -> Style:
-        return mix_styles([self._styles.get(key) for key in work.style_keys], work.pair.style_weights)
 
     def _stylize(self, works: list[_Work], styles: list[Style]) -> None:
         if not works:
@@ -239,7 +262,16 @@ class ShardWorker(ShardWorkerBase[Record]):
         self.beats += 1
         return record
 
-    def _record(self, pair: PlannedPair, fingerprint: str) -> Record:
+    def record_of(self, pair: PlannedPair, fingerprint: str) -> Record:
+        """The record of a pair that this worker begins."""
         record = Record.begin(pair, fingerprint)
         record.device, record.node, record.actor = str(self.model.device), self._node, self.name
         return record
+
+
+def _style_keys(pair: PlannedPair, settings: Settings) -> list[StyleKey]:
+    patches = "avatar" in settings.method
+    return [
+        StyleKey(style, pair.style_resolution, mask, patches)
+        for style, mask in zip(pair.styles, pair.style_masks, strict=True)
+    ]

@@ -10,9 +10,7 @@ from ift.images import fitted_size
 from ift.large.kinds import kind_of, loaded
 from ift.large.tiff_tags import has_padding
 from ift.large.vips import reading
-
-MAX_LARGE_PIXELS: int = 1 << 32
-"""Width × height above which a file is refused: 4 gigapixels, 12 GB of scratch file."""
+from ift.settings import MAX_LARGE_PIXELS
 
 _MOST_HELD = 1 << 28
 """Pixels of kinds whose decoder holds the whole picture; a gigabyte or so."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ift.large.colours import over_white, parted, premultiplied, to_srgb, unpremultiplied
-from ift.large.header import MAX_LARGE_PIXELS, Header, header_of, target_size
+from ift.large.header import Header, header_of, target_size
 from ift.large.kinds import loaded
 from ift.large.scaling import scaled, shrink_of
 from ift.large.turning import turned
@@ -14,6 +14,7 @@ from ift.large.values import in_range, range_of, white_of, whole_numbers
 from ift.large.vips import Progress, followed, reading
 from ift.large.whole import whole
 from ift.raw_picture import RawPicture
+from ift.settings import MAX_LARGE_PIXELS
 
 
 def lay_down(

@@ -12,6 +12,7 @@ from ift.allocator import MemoryLimit
 from ift.errors import SettingsError
 from ift.journey import Journey, Networks
 from ift.moments import Moments
+from ift.network_shape import padded_size
 from ift.part import Part
 from ift.parts.grid import Picture, window_of
 from ift.parts.scratch import Scratch
@@ -41,8 +42,9 @@ def journey_of(
     areas = None
     if masks[0] is not None:
         areas = dict(reduce(add, (Counter(mask.areas()) for mask in masks if mask is not None)))
-    sizes = [(picture.pixels.height, picture.pixels.width) for picture in pictures]
-    return Journey(model, style, settings, sizes, areas, kept_skips=KEPT_SKIPS, stopwatch=stopwatch)
+    sizes = [padded_size(picture.pixels.height, picture.pixels.width) for picture in pictures]
+    pixels = sum(height * width for height, width in sizes) / len(sizes)
+    return Journey(model, style, settings, pixels, areas, kept_skips=KEPT_SKIPS, stopwatch=stopwatch)
 
 
 def stylize_in_parts(

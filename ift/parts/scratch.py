@@ -30,12 +30,13 @@ class Scratch:
     Args:
         folder: where they are; made if it is missing.
         room: bytes that `keep` may take in all; a share of what is free on the disk if not given.
+        share: of what is free on the disk.
 
     Raises:
         ImageError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, room: int | None = None) -> None:
+    def __init__(self, folder: Path, room: int | None = None, share: float = _SHARE) -> None:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ class Scratch:
         for part in folder.glob("*.part"):
             part.unlink(missing_ok=True)
         self._sizes: dict[str, int] = sizes
-        self._room = int(_SHARE * (free + sum(sizes.values()))) if room is None else room
+        self._room = int(share * (free + sum(sizes.values()))) if room is None else room
 
     def begin(self, tour: Mapping[str, Any]) -> None:
         """Says what the tour is; what is there of another one is thrown away.
@@ -97,7 +98,7 @@ class Scratch:
 
     def load(self, name: str, device: torch.device) -> dict[str, Tensor] | None:
         """Tensors that were kept; None if there are none by this name, or they are damaged."""
-        if name not in self._sizes:
+        if not self._path(name).exists():  # another process may have put it there
             return None
         try:
             flat = load_file(self._path(name), device=str(device))
@@ -108,8 +109,8 @@ class Scratch:
 
     def drop(self, name: str) -> None:
         """Lets go of tensors, if they are there."""
-        if self._sizes.pop(name, None) is not None:
-            self._path(name).unlink(missing_ok=True)
+        self._sizes.pop(name, None)
+        self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{os.path.basename(name)}{_SUFFIX}"  # noqa: PTH119 (a name never leaves the folder)

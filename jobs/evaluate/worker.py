@@ -94,7 +94,7 @@ class JudgeWorker(ShardWorkerBase[JudgedRecord]):
         records: list[JudgedRecord] = []
         with closing(ahead(self._fetchers, begin, pairs, 2 * self.config.io_threads)) as works:
             for work in works:
-                with self._device:
+                with self.device:
                     self._judge_one(work, effort)
                     self._memory.enforce()
                 if work.setback is not None:
@@ -115,7 +115,7 @@ class JudgeWorker(ShardWorkerBase[JudgedRecord]):
                 data = self._read_result(triple)
             record.sha256 = self._checked(data, triple)
             with clock.stage("decode"):
-                result = decode_image(data, str(triple.result), None, self.config.max_pixels)
+                result = decode_image(data, str(triple.result), None, self._most_at_once)
             self._prepare(work, result)
         except Exception as error:  # a row never takes others down, whatever it raises
             self._fail(work, error, effort)
@@ -156,7 +156,7 @@ class JudgeWorker(ShardWorkerBase[JudgedRecord]):
             self._styles.prefetch(style)
 
     def _load(self, key: PictureKey) -> Tensor:
-        picture = decode_image(self._read(key.uri), key.uri, key.resolution, self.config.max_pixels)
+        picture = decode_image(self._read(key.uri), key.uri, key.resolution, self._most_at_once)
         return picture if key.size is None else in_size(picture, key.size)
 
     def _describe(self, key: PictureKey, picture: Tensor, content: bool) -> Described:

@@ -44,6 +44,9 @@ class Description:
         labels: how many there are.
         unlabelled: rows without a label.
         rows_by_label: the first by name.
+        groups: how many there are.
+        with_group: rows.
+        largest_group: rows of it; 0 if there is none.
         pairs_per_content: spread.
         pairs_per_style: spread.
         rows_by_look: by preset, method and resolution; no resolution means that the row leaves it to the job.
@@ -58,6 +61,9 @@ class Description:
     labels: int
     unlabelled: int
     rows_by_label: dict[str, int]
+    groups: int
+    with_group: int
+    largest_group: int
     pairs_per_content: Spread
     pairs_per_style: Spread
     rows_by_look: list[dict[str, Any]]
@@ -89,13 +95,14 @@ def print_description(description: Description, console: Console) -> None:
     table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    for name in ("rows", "contents", "styles", "labels", "unlabelled"):
+    for name in ("rows", "contents", "styles", "labels", "unlabelled", "groups"):
         table.add_row(name, f"{getattr(description, name):,}")
     for side in ("content", "style"):
         spread = getattr(description, f"pairs_per_{side}")
         table.add_row(f"pairs per {side}: min, median, max", f"{spread.min:,}  {spread.median:,g}  {spread.max:,}")
-    for name in ("with_content_mask", "with_style_mask", "with_several_styles"):
+    for name in ("with_content_mask", "with_style_mask", "with_several_styles", "with_group"):
         table.add_row(f"rows {name.replace('_', ' ')}", f"{getattr(description, name):,}")
+    table.add_row("rows of the largest group", f"{description.largest_group:,}")
     console.print(table)
     looks = Table("preset", "method", "resolution")
     looks.add_column("rows", justify="right")
@@ -115,6 +122,10 @@ def print_description(description: Description, console: Console) -> None:
 def _description(workspace: Workspace) -> Description:
     ((rows, labels, unlabelled, masked),) = workspace.rows(
         """SELECT count(*), count(DISTINCT label), count(*) FILTER (label IS NULL), count(content_mask) FROM manifest"""
+    )
+    ((groups, grouped, largest),) = workspace.rows(
+        """SELECT count(*), coalesce(sum(rows), 0)::BIGINT, coalesce(max(rows), 0)
+        FROM (SELECT count(*) AS rows FROM manifest WHERE "group" IS NOT NULL GROUP BY "group")"""
     )
     workspace.run("CREATE TABLE uses AS SELECT recipe, count(*) AS rows FROM manifest GROUP BY recipe")
     ((style_masked, several),) = workspace.rows(
@@ -143,6 +154,9 @@ def _description(workspace: Workspace) -> Description:
         labels=labels,
         unlabelled=unlabelled,
         rows_by_label=dict(by_label),
+        groups=groups,
+        with_group=grouped,
+        largest_group=largest,
         pairs_per_content=per_content,
         pairs_per_style=per_style,
         rows_by_look=[dict(zip(("preset", "method", "resolution", "rows"), look, strict=True)) for look in looks],

@@ -40,7 +40,7 @@ class Defaults:
 
 
 class Wanted(NamedTuple):
-    """What a row says about its recipe, parsed; and whether it has a content mask."""
+    """What a row says about its recipe, parsed; and whether it has a content mask, and a group."""
 
     style: tuple[str, ...]
     style_weight: tuple[float, ...] | None
@@ -50,6 +50,7 @@ class Wanted(NamedTuple):
     preset: str | None
     options: tuple[tuple[str, Any], ...]
     masked: bool
+    grouped: bool
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class RecipeBook:
         if wanted.masked and set(WITHOUT_MASKS) & set(settings.method):
             reason = f"the method {settings.method_name} takes no masks: choose another, or remove the masks"
             raise RowError("content_mask", None, reason)
+        if wanted.grouped:
+            _check_group(wanted, settings)
         resolution = wanted.resolution or self._defaults.resolution
         more = "-more" if len(wanted.style) > 1 else ""
         said = (wanted.style, weights, wanted.resolution, wanted.style_resolution, wanted.preset)
@@ -167,7 +170,9 @@ class RecipeBook:
         return self._settings[key]
 
 
-def derived_id(content: str, said_content: bytes, content_mask: bytes | None, recipe: Recipe) -> str:
+def derived_id(
+    content: str, said_content: bytes, content_mask: bytes | None, group: bytes | None, recipe: Recipe
+) -> str:
     """An id of what the row itself says, so that neither moving the folder nor an option of the job changes it.
 
     64 bits of a digest: ids of 10⁸ rows with pictures of the same names will hardly collide.
@@ -176,10 +181,12 @@ def derived_id(content: str, said_content: bytes, content_mask: bytes | None, re
         content: the stem of the content.
         said_content: the content as JSON.
         content_mask: the content's mask as JSON; None where there is none.
+        group: the group as JSON; None where there is none.
         recipe: what is done to it.
     """
     masks = b"" if content_mask is None else b", %s, %s" % (content_mask, recipe.said_masks)
-    digest = hashlib.sha256(b"[%s, %s%s]" % (said_content, recipe.said, masks)).hexdigest()
+    grouped = b"" if group is None else b', {"group": %s}' % group
+    digest = hashlib.sha256(b"[%s, %s%s%s]" % (said_content, recipe.said, masks, grouped)).hexdigest()
     return f"{content}-{recipe.stem}-{digest[:16]}"
 
 
@@ -195,6 +202,14 @@ def _shares(wanted: Wanted) -> tuple[float, ...]:
         reason = f"there are {len(wanted.style)} styles: give one weight for each"
         raise RowError("style_weight", list(wanted.style_weight), reason)
     return wanted.style_weight
+
+
+def _check_group(wanted: Wanted, settings: Settings) -> None:
+    """Sees to it that pictures can share their statistics, whatever they are."""
+    if wanted.masked:
+        raise RowError("group", None, "groups and masks do not go together: remove the group, or the masks")
+    if "nst" in settings.method:
+        raise RowError("group", None, "the method nst takes no groups: choose another, or remove the group")
 
 
 def _masks(wanted: Wanted) -> tuple[Mask, ...]:

@@ -29,12 +29,13 @@ ROWS = pa.schema(
         "content_mask": pa.string(),
         "output": pa.string(),
         "label": pa.string(),
+        "group": pa.string(),
         "recipe": pa.int64(),
     }
 )
 """Of each usable row its place in the manifest, from 0; its id, and whether that was derived; content and content
-mask, as resolved URIs; the key that it asks for, relative to the job's images; its label; and the number of its
-recipe."""
+mask, as resolved URIs; the key that it asks for, relative to the job's images; its label; its group; and the
+number of its recipe."""
 
 _REQUIRED = ("content", "style")
 _OF_RECIPE = ("style", "style_weight", "style_mask", "resolution", "style_resolution", "preset")
@@ -73,13 +74,14 @@ class Checker:
         given = {**batch.columns, **{name: nothing for name in _REQUIRED if name not in batch.columns}}
         columns = {name: rows.mapped(name, column, partial(parse, name)) for name, column in given.items()}
         said, said_mask = columns["content"], columns.get("content_mask", nothing)
-        recipes, new = self._recipes(rows, columns, said_mask)
+        group = columns.get("group", nothing)
+        recipes, new = self._recipes(rows, columns, said_mask, group)
         content = rows.mapped("content", said, self._resolve)
         content_mask = rows.mapped("content_mask", said_mask, self._resolve)
         usable = np.flatnonzero(rows.usable)
         given_ids = _take(columns.get("pair_id", nothing), usable)
         derived = given_ids.is_null()
-        ids = _derived_ids(usable[derived.to_numpy(zero_copy_only=False)], said, said_mask, recipes)
+        ids = _derived_ids(usable[derived.to_numpy(zero_copy_only=False)], said, said_mask, group, recipes)
         arrays = {
             "row": pa.array(usable + batch.first),
             "pair_id": pc.replace_with_mask(given_ids, derived, pa.array(ids, pa.string())),
@@ -88,21 +90,27 @@ class Checker:
             "content_mask": _take(content_mask, usable),
             "output": _take(columns.get("output", nothing), usable),
             "label": _take(columns.get("label", nothing), usable),
+            "group": _take(group, usable),
             "recipe": pa.array([recipes.values[code].number for code in recipes.codes[usable]], pa.int64()),
         }
         return Checked(pa.table(arrays, schema=ROWS), new)
 
-    def _recipes(self, rows: _Rows, columns: Mapping[str, Column], mask: Column) -> tuple[Column, list[Recipe]]:
+    def _recipes(
+        self, rows: _Rows, columns: Mapping[str, Column], mask: Column, group: Column
+    ) -> tuple[Column, list[Recipe]]:
         """The recipe of each usable row, and those that are new."""
         usable = np.flatnonzero(rows.usable)
         parts = {name: columns[name] for name in (*_OF_RECIPE, *OPTIONS) if name in columns}
-        first, places = _combinations([Column([True], mask.codes.clip(max=0)), *parts.values()], usable)
+        has = {"content_mask": mask, "group": group}
+        given = [Column([True], column.codes.clip(max=0)) for column in has.values()]
+        first, places = _combinations([*given, *parts.values()], usable)
         recipes: list[Recipe | None] = []
         new: list[Recipe] = []
         errors: dict[int, tuple[Any, ...]] = {}
         for row in first.tolist():
             try:
-                recipe, is_new = self._book.recipe(_wanted(parts, row, masked=bool(mask.codes[row] >= 0)))
+                masked, grouped = (bool(column.codes[row] >= 0) for column in has.values())
+                recipe, is_new = self._book.recipe(_wanted(parts, row, masked=masked, grouped=grouped))
             except RowError as error:
                 errors[len(recipes)] = error.args
                 recipes.append(None)
@@ -114,7 +122,7 @@ class Checker:
 
         def describe(row: int) -> tuple[str, Any, str]:
             column, value, reason = errors[codes[row]]
-            return column, mask.values[mask.codes[row]] if value is None else value, reason
+            return column, has[column].values[has[column].codes[row]] if value is None else value, reason
 
         rows.refuse(np.flatnonzero(np.isin(codes, list(errors))), describe)
         return Column(recipes, codes), new
@@ -195,22 +203,24 @@ def _combinations(columns: Sequence[Column], rows: np.ndarray) -> tuple[np.ndarr
     return rows[first], places
 
 
-def _wanted(columns: Mapping[str, Column], row: int, *, masked: bool) -> Wanted:
+def _wanted(columns: Mapping[str, Column], row: int, *, masked: bool, grouped: bool) -> Wanted:
     given = {name: column.values[column.codes[row]] for name, column in columns.items() if column.codes[row] >= 0}
     options = tuple((name, given[name]) for name in OPTIONS if name in given)
-    return Wanted(**{name: given.get(name) for name in _OF_RECIPE}, options=options, masked=masked)  # type: ignore[arg-type]
+    said: dict[str, Any] = {name: given.get(name) for name in _OF_RECIPE}
+    return Wanted(**said, options=options, masked=masked, grouped=grouped)
 
 
-def _derived_ids(rows: np.ndarray, content: Column, mask: Column, recipes: Column) -> list[str]:
+def _derived_ids(rows: np.ndarray, content: Column, mask: Column, group: Column, recipes: Column) -> list[str]:
     if not len(rows):
         return []
     contents = [(stem(said), _encode(said).encode()) if said else ("", b"") for said in content.values]
-    masks = [_encode(said).encode() for said in mask.values] + [None]  # the last is that of code -1
-    codes = zip(*(column.codes[rows].tolist() for column in (content, mask, recipes)), strict=True)
+    # The last is that of code -1.
+    masks, groups = ([*(_encode(said).encode() for said in column.values), None] for column in (mask, group))
+    codes = zip(*(column.codes[rows].tolist() for column in (content, mask, group, recipes)), strict=True)
     ids = []
-    for c, m, r in codes:
+    for c, m, g, r in codes:
         name, said = contents[c]
-        ids.append(derived_id(name, said, masks[m], recipes.values[r]))
+        ids.append(derived_id(name, said, masks[m], groups[g], recipes.values[r]))
     return ids
 
 

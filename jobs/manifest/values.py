@@ -30,7 +30,7 @@ Mask = int | str | None
 """Of a style: the label of the whole picture, a reference to a label image, or None: the style of every label."""
 
 _PAIR_ID = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
-_LONGEST_TEXT, _LONGEST_LABEL = 4096, 200  # characters
+_LONGEST_TEXT, _LONGEST_NAME = 4096, 200  # characters
 
 LONGEST_LIST = 1000
 """Most values in a list."""
@@ -126,11 +126,12 @@ def _output(value: Any) -> str:
     return key
 
 
-def _label(value: Any) -> str:
-    label = _text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
-    if len(label) > _LONGEST_LABEL:
-        raise ValueError(f"has {len(label)} characters: at most {_LONGEST_LABEL} are allowed")
-    return label
+def _name(value: Any) -> str:
+    """Of a class or a group, which may be a number."""
+    name = _text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"has {len(name)} characters: at most {_LONGEST_NAME} are allowed")
+    return name
 
 
 def _preset(value: Any) -> str:
@@ -177,7 +178,8 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "resolution": _resolution,
     "style_resolution": _resolution,
     "output": _output,
-    "label": _label,
+    "label": _name,
+    "group": _name,
     "preset": _preset,
     **{name: _option(name) for name in OPTIONS},
 }

@@ -11,7 +11,7 @@ from typing import Any
 from jobs.errors import NotFoundInStoreError, PlanError
 from jobs.storage import Store
 
-PLAN_VERSION = 4
+PLAN_VERSION = 5
 """Of the layout of a plan and of how its fingerprint is computed."""
 
 PLAN_KEY = "plan.json"
@@ -53,7 +53,7 @@ class Edition:
         shard_size: most pairs in one shard.
         smaller: pairs of each shard that has less than that, by its index.
         manifest: URI that the pairs came from.
-        options: image format, quality and layout.
+        options: see `Plan.options`.
         weights: SHA-256 of the model's weights.
         pages: where the pairs are.
     """

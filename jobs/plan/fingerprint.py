@@ -19,7 +19,7 @@ CHUNK_ROWS = 1 << 16
 
 _BLOCK = 1 << 20  # bytes
 _PARTS = {
-    "pairs": ("row", "pair_id", "content", "content_mask", "label", "look"),
+    "pairs": ("row", "pair_id", "content", "content_mask", "label", "group", "look"),
     "settings": ("setting",),
     "outputs": ("output",),
 }
@@ -30,8 +30,8 @@ def parts_of(chunks: Iterable[pa.Table], options: Mapping[str, Any], weights: st
 
     Args:
         chunks: the pairs in the manifest's order, those of each `CHUNK_ROWS` rows of it in one table with the
-            columns row, pair_id, content, content_mask, output, label, look and setting.
-        options: image format, quality and layout.
+            columns row, pair_id, content, content_mask, output, label, group, look and setting.
+        options: see `Plan.options`.
         weights: SHA-256 of the model's weights.
     """
     digests = {part: hashlib.sha256() for part in _PARTS}
@@ -61,7 +61,7 @@ def source_of(
         uri: where the manifest lies, for its relative references are taken from there.
         file: a local copy of it.
         defaults: what applies where a row gives nothing.
-        options: image format, quality and layout.
+        options: see `Plan.options`.
         weights: SHA-256 of the model's weights.
         allowed: below what pictures must lie.
     """

@@ -17,7 +17,7 @@ from jobs.plan.workspace import Workspace
 _TABLES = """
 CREATE TABLE manifest (
     row BIGINT, pair_id VARCHAR, derived BOOLEAN, content VARCHAR, content_mask VARCHAR, output VARCHAR, label VARCHAR,
-    recipe BIGINT
+    "group" VARCHAR, recipe BIGINT
 );
 CREATE TABLE recipes (
     recipe BIGINT, styles VARCHAR[], style_weights DOUBLE[], style_masks VARCHAR[], resolution INTEGER,

@@ -20,7 +20,7 @@ PAGE_ROWS = 8192
 """Most rows of a page, unless one shard has more."""
 
 _FEW_RECIPES = 1 << 17
-_ROW = "fresh.row, fresh.pair_id, fresh.content, fresh.content_mask, fresh.output, fresh.label"
+_ROW = 'fresh.row, fresh.pair_id, fresh.content, fresh.content_mask, fresh.output, fresh.label, fresh."group"'
 _SAID = "styles, style_weights, style_masks, resolution, style_resolution, method, preset, settings"
 _ORDER = "ORDER BY places.place, fresh.row"
 

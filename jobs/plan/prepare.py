@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from jobs.plan.shards import LAYOUTS, OBJECTS, PAIRS, default_shard_size, shard_
 from jobs.plan.workspace import Workspace, open_workspace
 from jobs.storage import Store, copy_to_file
 from jobs.storage.uris import scheme
+
+_TILES = range(128, 8192 + 1, 8)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ def prepare_plan(
     image_format: str,
     quality: int,
     layout: str = OBJECTS,
+    tile: int = 1024,
+    whole_megapixels: float = 4.5,
     shard_size: int | None = None,
     allowed: Sequence[str] = (),
 ) -> Prepared:
@@ -69,25 +74,34 @@ def prepare_plan(
         image_format: a name in `SUFFIXES`, for outputs that the manifest does not name.
         quality: of lossy formats, 1 to 100.
         layout: how the pictures are kept, a name in `LAYOUTS`.
+        tile: the longest side of the parts of large results, in pixels: a multiple of 8 from 128 to 8192.
+        whole_megapixels: larger results are made in parts.
         shard_size: most pairs in a new shard; None for one that suits the number of rows.
         allowed: folders and s3:// prefixes below which all pictures must lie; none means anywhere.
 
     Raises:
         ManifestError: not a manifest, or rows that cannot be used (up to ten of them in one message).
         SettingsError: the defaults contradict each other.
-        PlanError: an unknown format or layout, a shard size below 1, outputs that collide, or the store holds another
-            plan: the message says what differs.
+        PlanError: an unknown format or layout, a tile, megapixels or a shard size out of range, outputs that collide,
+            or the store holds another plan: the message says what differs.
         StorageError: the manifest cannot be read, or the store not be reached.
     """
     if image_format not in SUFFIXES:
         raise PlanError(f"image format {image_format!r} is not supported: choose one of {', '.join(SUFFIXES)}")
     if layout not in LAYOUTS:
         raise PlanError(f"layout {layout!r} is not supported: choose one of {', '.join(LAYOUTS)}")
+    if tile not in _TILES:
+        raise PlanError(f"the tile is {tile} pixels: it must be a multiple of 8 from {_TILES[0]} to {_TILES[-1]}")
+    if not 0 < whole_megapixels < math.inf:
+        raise PlanError(f"whole_megapixels is {whole_megapixels:g}: it must be a finite number above 0")
     if shard_size is not None and shard_size < 1:
         raise PlanError(f"the shard size is {shard_size}: it must be 1 or more")
     Settings.from_options(defaults.preset, **defaults.options)
     uri = manifest_uri if scheme(manifest_uri) else str(Path(manifest_uri).absolute())  # workers run in other folders
-    options = {"image_format": image_format, "quality": quality, "layout": layout}
+    options = {
+        "image_format": image_format, "quality": quality, "layout": layout, "tile": tile,
+        "whole_megapixels": float(whole_megapixels),
+    }  # fmt: skip
     with TemporaryDirectory(prefix="ift-plan-") as name:
         file = copy_to_file(uri, Path(name))
         source = source_of(uri, file, defaults, options, weights, allowed)
@@ -153,7 +167,7 @@ def _find_fresh(job: _Job, plan: Plan | None) -> int:
     new = "(SELECT * FROM manifest ANTI JOIN planned USING (pair_id) ORDER BY row)" if plan else "manifest"
     job.workspace.run(
         f"""CREATE OR REPLACE TABLE fresh AS
-        SELECT row, pair_id, content, content_mask, {output} AS output, label, recipe FROM {new}"""
+        SELECT row, pair_id, content, content_mask, {output} AS output, label, "group", recipe FROM {new}"""
     )
     check_outputs(job.workspace)
     ((added,),) = job.workspace.rows("SELECT count(*) FROM fresh")
@@ -199,7 +213,7 @@ def _in_manifest_order(workspace: Workspace) -> Iterator[pa.Table]:
     ((last,),) = workspace.rows("SELECT max(row) FROM fresh")
     for start in range(0, last + 1, CHUNK_ROWS):
         yield workspace.table(
-            f"""SELECT row, pair_id, content, content_mask, output, label, look, setting
+            f"""SELECT row, pair_id, content, content_mask, output, label, "group", look, setting
             FROM fresh JOIN recipes USING (recipe)
             WHERE row BETWEEN {start} AND {start + CHUNK_ROWS - 1} ORDER BY row"""
         )

@@ -37,6 +37,8 @@ class PlannedPair:
         preset: the preset that the settings started from.
         settings: all settings, as `Settings.to_json` writes them.
         label: the class of the content, for those who train on the result; None if it has none.
+        group: pairs with the same one share the statistics of their contents, and so one map, as far as they are
+            stylized alike; None for a pair by itself.
     """
 
     row: int
@@ -53,6 +55,7 @@ class PlannedPair:
     preset: str
     settings: str
     label: str | None = None
+    group: str | None = None
 
 
 P = TypeVar("P", bound=AnyPair)
@@ -130,6 +133,7 @@ PAIRS = pa.schema(
         "preset": _WORD,
         "settings": _WORD,
         "label": pa.string(),
+        "group": pa.string(),
         "shard": pa.int64(),
     }
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from jobs.errors import NotFoundInStoreError, StorageError, StorageUnavailableError
+from jobs.errors import NotFoundInStoreError, StorageError, StorageUnavailableError, TooLargeError
 from jobs.storage.uris import TEMPORARIES, check_key, check_prefix, shown, too_large
 
 _DAY = 86400.0  # seconds
@@ -192,7 +192,7 @@ def read_file(path: Path, most_bytes: int | None = None) -> bytes:
     """
     size = check_file(path)
     if most_bytes is not None and size > most_bytes:
-        raise StorageError(too_large(str(path), size, most_bytes))
+        raise TooLargeError(too_large(str(path), size, most_bytes))
     with _reading(path):
         return path.read_bytes()
 

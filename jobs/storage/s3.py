@@ -10,7 +10,7 @@ from uuid import uuid4
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from jobs.errors import NotFoundInStoreError, StorageError
+from jobs.errors import NotFoundInStoreError, StorageError, TooLargeError
 from jobs.storage.s3_client import client
 from jobs.storage.s3_errors import code_of, plain_errors
 from jobs.storage.uris import TEMPORARIES, check_key, check_prefix, too_large
@@ -197,7 +197,7 @@ def _get(bucket: str, name: str, most_bytes: int | None = None) -> tuple[bytes, 
         size = response.get("ContentLength", 0)
         if most_bytes is not None and size > most_bytes:
             response["Body"].close()
-            raise StorageError(too_large(f"s3://{bucket}/{name}", size, most_bytes))
+            raise TooLargeError(too_large(f"s3://{bucket}/{name}", size, most_bytes))
         return response["Body"].read(), response["ETag"]
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ift.decoder import Decoder
 from ift.encoder import Encoder
-from ift.padding import MULTIPLE, cut_to_multiple
+from ift.network_shape import MULTIPLE
+from ift.padding import cut_to_multiple
 from ift.training.draws import Crop
 from ift.training.first_block import solve_first_block
 from ift.training.initialise import initialise

@@ -45,6 +45,8 @@ def test_the_file_gives_what_flags_do_not_and_its_paths_are_relative_to_it(tmp_p
         log_json = "run.jsonl"
         preset = "photo"
         resolution = 512
+        tile = 256
+        whole_megapixels = 9
         max_failed = 1
         keep_colours = false
         centred = false
@@ -54,9 +56,10 @@ def test_the_file_gives_what_flags_do_not_and_its_paths_are_relative_to_it(tmp_p
         n_upd = "10,10,10,5"
         """,
     )
-    made = running_of("--config", path, "--preset", "artistic", "--quality", 80)
+    made = running_of("--config", path, "--preset", "artistic", "--quality", 80, "--whole-megapixels", 2.5)
     planning = made.planning
     assert (planning.preset, planning.resolution, planning.quality) == ("artistic", 512, 80)
+    assert (planning.tile, planning.whole_megapixels) == (256, 2.5)
     assert planning.manifest == str(tmp_path / "here/pairs.csv")
     assert made.output == str(tmp_path / "here/../out")
     assert made.sources.allow_prefix == (str(tmp_path / "here/pictures"), "s3://bucket/more", "/mnt/all")
@@ -89,6 +92,8 @@ def test_every_flag_of_run_is_a_key_and_every_key_a_flag():
         ("[run]\nresolution = 512.5", "resolution = 512.5: it must be a whole number"),
         ("[run]\nresolution = true", "resolution = true: it must be a whole number"),
         ("[run]\nquality = 101", "quality = 101: it must be a whole number from 1 to 100"),
+        ("[run]\ntile = 64", "tile = 64: it must be a whole number from 128 to 8192"),
+        ("[run]\nwhole_megapixels = -1", "whole_megapixels = -1: it must be a number from 0 on"),
         ("[run]\nmax_failed = nan", "max_failed = nan: it must be a number from 0 to 1"),
         ("[run]\nkeep_colours = 'yes'", 'keep_colours = "yes": it must be true or false'),
         ("[run]\nmanifest = 5", "manifest = 5: it must be text"),
@@ -143,7 +148,8 @@ def test_the_template_is_a_file_that_changes_nothing_and_its_defaults_are_those_
 
 FLAGS = (
     "--manifest", "m.csv", "--output", "out", "--preset", "photo", "--resolution", 0, "--style-resolution", 64,
-    "--layout", "webdataset", "--strength", "1,2,3,4", "--gate", 0.25, "--style-colours", "--uncentred",
+    "--layout", "webdataset", "--tile", 512, "--whole-megapixels", 2, "--strength", "1,2,3,4", "--gate", 0.25,
+    "--style-colours", "--uncentred",
     "--allow-prefix", "a\"b", "--allow-prefix", "s3://c/d", "--workers", 3, "--gpus-per-worker", 0, "--max-failed", 1,
     "--row-timeout", 1e3, "--address", "auto", "--log-json", "-",
 )  # fmt: skip

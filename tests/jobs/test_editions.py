@@ -188,6 +188,37 @@ def test_a_changed_row_is_named_whatever_else_is_new(grow):
         grow(row(0, style="/styles/b.jpg"), row(1), row(2))
 
 
+def test_a_group_that_is_planned_gains_no_rows(grow, store):
+    film = [row(number, group="film") for number in range(2)]
+    plan = grow(row(9), *film).plan
+    with pytest.raises(PlanError) as caught:
+        grow(row(9), *film, row(2, group="film"), row(3))
+    assert str(caught.value) == (
+        f"{store.uri} holds the plan of another job: the group 'film' has gained rows, without which its pictures were"
+        " planned: give these rows another group. Give another --output, or the same manifest, options and weights as"
+        " before; a manifest may gain rows"
+    )
+    assert load_plan(store) == plan
+    grown = grow(row(9), *film, row(2, group="film 2"), row(3, group="film 2"), row(4))
+    assert (grown.added, pa.concat_tables(grown.plan.pages())["group"].to_pylist()) == (
+        3, [None, "film", "film", "film 2", "film 2", None],
+    )  # fmt: skip
+    with pytest.raises(PlanError, match="the groups 'film', 'film 2' have gained rows, without which"):
+        grow(row(9), *film, *(row(number, group="film 2") for number in (2, 3, 5)), row(4), row(6, group="film"))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"style": "/styles/b.jpg"}, {"gate": 0.5}, {"method": "wct"}, {"style_resolution": 64}], ids=str
+)
+def test_a_group_may_be_done_in_another_way_as_well(grow, fields):
+    """Which is another group, for it shares no map with the first."""
+    film = [row(number, group="film", style_resolution=32) for number in range(2)]
+    grow(*film)
+    assert grow(*film, *({**row(number, group="film"), **fields} for number in (2, 3))).added == 2
+    with pytest.raises(PlanError, match="the group 'film' has gained rows"):
+        grow(*film, row(4, group="film", style_resolution=32, resolution=99, label="other"))
+
+
 def test_of_racing_drivers_one_adds_the_edition(grow, store, tmp_path):
     grow(row(0))
     manifest = write_jsonl(tmp_path / "more.jsonl", map(row, range(7)))

@@ -46,7 +46,9 @@ def test_outputs_stay_below_the_images(tmp_path, value):
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
-@pytest.mark.parametrize("column", ["content", "style", "pair_id", "content_mask", "output", "gate", "preset", "n_upd"])
+@pytest.mark.parametrize(
+    "column", ["content", "style", "pair_id", "content_mask", "output", "group", "gate", "preset", "n_upd"]
+)
 def test_a_very_long_text_is_one_problem_of_its_row(tmp_path, column, kind):
     rows = [{**PLAIN, column: "1"}, {**PLAIN, column: LONG}]
     path = tmp_path / f"m.{kind}"
@@ -120,7 +122,7 @@ def test_a_nested_value_is_a_problem_of_its_row(tmp_path, depth):
         assert f"row 0 (counting from 0), column {column}, value" in error_of(tmp_path / "m.jsonl")
 
 
-@pytest.mark.parametrize("column", ["content", "style", "output", "pair_id", "style_mask", "gate"])
+@pytest.mark.parametrize("column", ["content", "style", "output", "pair_id", "style_mask", "group", "gate"])
 def test_what_is_no_text_in_a_csv_file_is_told_with_its_row(tmp_path, column):
     cells = {"content": b"a", "style": b"b", "content_mask": b"m", column: b"\xff\xfe.png"}
     rows = [b",".join(name.encode() for name in cells), b"a,b,m" + b"," * (len(cells) - 3), b",".join(cells.values())]

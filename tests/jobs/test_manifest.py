@@ -192,6 +192,16 @@ def test_spellings_of_one_value_are_one_pair(tmp_path):
         assert "3 of 4 rows cannot be used" in error_of(tmp_path, rows)
 
 
+@pytest.mark.parametrize("column", ["label", "group"])
+def test_names_of_classes_and_groups_may_be_numbers(tmp_path, column):
+    rows = [{"content": f"{number}.jpg", "style": "s", column: name} for number, name in enumerate(["ä b", 7, None])]
+    paths = write_jsonl(tmp_path / "m.jsonl", rows), write_csv(tmp_path / "m.csv", rows)
+    for path in paths:
+        assert [getattr(pair, column) for pair in read_manifest(path).pairs] == ["ä b", "7", None]
+    pq.write_table(pa.table({"content": ["a"], "style": ["s"], column: [1]}), tmp_path / "m.parquet")
+    assert getattr(read_manifest(tmp_path / "m.parquet").pairs[0], column) == "1"
+
+
 def test_a_relative_manifest_gives_absolute_pictures(tmp_path, monkeypatch):
     write_jsonl(tmp_path / "pairs.jsonl", [PLAIN])
     monkeypatch.chdir(tmp_path)
@@ -213,6 +223,8 @@ OPTIONAL = {
     "solver": st.sampled_from(["line_search", "fixed_step"]),
     "centred": st.booleans(),
     "caption": st.text("abc", min_size=1, max_size=4),
+    "label": st.text("abc", min_size=1, max_size=4),
+    "group": st.text("abc1", min_size=1, max_size=2),
 }
 
 
@@ -232,6 +244,8 @@ def manifest_rows(draw):
         if draw(st.booleans()):
             row["pair_id"] = f"id-{number}"
         row |= {name: draw(values) for name, values in OPTIONAL.items() if draw(st.booleans())}
+        if "content_mask" in row:
+            row.pop("group", None)
         rows.append(row)
     return rows
 
@@ -301,7 +315,7 @@ def test_a_derived_id_names_the_pictures(tmp_path):
     assert re.fullmatch(r"_hidden-p-more-[0-9a-f]{16}", many.pair_id)
 
 
-def test_a_derived_id_of_a_row_without_masks_and_method_is_what_it_always_was(tmp_path):
+def test_a_derived_id_of_a_row_without_masks_group_and_method_is_what_it_always_was(tmp_path):
     """Else a manifest that was run before would give its pictures other names."""
     rows = [PLAIN, {"content": "a", "style": ["b", "c"], "style_weight": [3, 1], "n_upd": 7, "preset": "photo"}]
     assert [pair.pair_id for pair in read_rows(tmp_path, rows).pairs] == [
@@ -333,6 +347,7 @@ def test_a_derived_id_survives_moving_the_folder_other_rows_and_other_defaults(t
         {"content_mask": "m.png"},
         {"content_mask": "m.png", "style_mask": "m.png"},
         {"content_mask": "m.png", "style_mask": "3"},
+        {"group": "reel"},
     ],
 )
 def test_a_derived_id_differs_wherever_the_row_does(tmp_path, change):
@@ -424,6 +439,14 @@ def test_weights_tell_pairs_apart_but_their_scale_does_not(tmp_path):
         ("style_mask", True, "must be a label image, a label such as red or 3, or none, for each style"),
         ("style_mask", 0.5, "must be a label image, a label such as red or 3, or none, for each style"),
         ("style_mask", "a\nb.png", "control characters or line breaks: remove them"),
+        ("label", "", "is empty: give a value, or null where the column is optional"),
+        ("label", "x" * 201, "has 201 characters: at most 200"),
+        ("group", "", "is empty: give a value, or null where the column is optional"),
+        ("group", "x" * 201, "has 201 characters: at most 200"),
+        ("group", 0.5, "must be text"),
+        ("group", True, "must be text"),
+        ("group", ["a"], "must be text"),
+        ("group", "a\nb", "control characters or line breaks: remove them"),
         ("gate", 2, "gate = 2.0 is out of range: it must be a number from 0"),
         ("gate", [[1]], "must be a number, a list of numbers, or text such as '1,2,3,4'"),
         ("gate", {"a": 1}, "must be a number, a list of numbers, or text such as '1,2,3,4'"),
@@ -457,6 +480,23 @@ def test_methods_without_masks_are_refused_with_masks(tmp_path, method):
     assert f"row 0 (counting from 0), column content_mask, value 'm.png': {remedy}" in message
     assert remedy in error_of(tmp_path, [PLAIN, masked], options={"method": method})
     read_rows(tmp_path, [{**masked, "method": "wct"}, {**PLAIN, "method": method}])
+
+
+def test_groups_and_masks_are_refused_together(tmp_path):
+    remedy = "groups and masks do not go together: remove the group, or the masks"
+    masked = {**PLAIN, "content_mask": "m.png"}
+    message = error_of(tmp_path, [{**PLAIN, "group": "reel"}, {**masked, "group": 7}, {**masked, "style_mask": "red"}])
+    assert f"1 of 3 rows cannot be used:\n  row 1 (counting from 0), column group, value '7': {remedy}" in message
+
+
+def test_nst_is_refused_with_a_group(tmp_path):
+    remedy = "the method nst takes no groups: choose another, or remove the group"
+    grouped = {**PLAIN, "group": "reel"}
+    message = error_of(tmp_path, [{**grouped, "method": "nst"}])
+    assert f"row 0 (counting from 0), column group, value 'reel': {remedy}" in message
+    message = error_of(tmp_path, [PLAIN, {**grouped, "method": "wct"}, grouped], options={"method": "nst"})
+    assert f"1 of 3 rows cannot be used:\n  row 2 (counting from 0), column group, value 'reel': {remedy}" in message
+    read_rows(tmp_path, [{**grouped, "method": "avatar"}, {**PLAIN, "method": "nst"}])
 
 
 def test_a_style_mask_needs_a_place_to_resolve_to(tmp_path):

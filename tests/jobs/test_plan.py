@@ -81,6 +81,7 @@ def rows_doing(works):
         if "style_mask" in masked:
             masked["style_mask"] = [masked["style_mask"]] * len(styles)
         given |= masked | {"resolution": resolution, "style_resolution": style_resolution}
+        given["group"] = None if masked else [None, "reel 1", 2][number // 2 % 3]
         rows.append({**given, "output": output and output.format(number), "label": [None, "cat", "ä b"][number % 3]})
     return rows
 
@@ -109,6 +110,7 @@ def reference_pairs(rows, suffix):
                 preset=said.get("preset", "artistic"),
                 settings=chosen.to_json(),
                 label=said["label"],
+                group=said["group"] and str(said["group"]),
             )
         )
     return pairs
@@ -270,6 +272,27 @@ def test_an_unknown_image_format(plan_of):
         plan_of(row(0), image_format="gif")
 
 
+@pytest.mark.parametrize("tile", [0, -8, 120, 1020, 8200])
+def test_tiles_that_are_none(plan_of, tile):
+    with pytest.raises(PlanError, match=f"the tile is {tile} pixels: it must be a multiple of 8 from 128 to 8192"):
+        plan_of(row(0), tile=tile)
+
+
+@pytest.mark.parametrize("megapixels", [0, -1.5, float("inf"), float("nan")])
+def test_megapixels_that_are_none(plan_of, megapixels):
+    with pytest.raises(PlanError, match=rf"whole_megapixels is {megapixels:g}: it must be a finite number above 0"):
+        plan_of(row(0), whole_megapixels=megapixels)
+
+
+def test_how_large_results_are_made_is_kept_in_the_plan(plan_of, store):
+    plan_of(row(0), tile=128, whole_megapixels=2, store=store)
+    plan = load_plan(store)
+    assert (plan.options["tile"], plan.options["whole_megapixels"]) == (128, 2.0)
+    options = [plan_of(row(0), tile=tile).options for tile in (136, 8192)]
+    assert [(each["tile"], each["whole_megapixels"]) for each in options] == [(136, 4.5), (8192, 4.5)]
+    assert plan_of(row(0), tile=128, whole_megapixels=2.0, store=store) == plan
+
+
 def test_a_shard_size_below_one(plan_of):
     with pytest.raises(PlanError, match="shard size is 0: it must be 1 or more"):
         plan_of(row(0), shard_size=0)
@@ -309,7 +332,7 @@ def test_the_same_work_has_the_same_fingerprint_and_bytes(tmp_path):
 def test_the_fingerprint_is_the_same_on_every_machine_and_for_good(plan_of):
     """Should it have to change, PLAN_VERSION must too: jobs that were started before could not be resumed."""
     masked = row(2, content_mask="/masks/c.png", style_mask=3, label="n01440764")
-    other = row(1, resolution=None, style=["/ä", "/b"], output="c.tif")
+    other = row(1, resolution=None, style=["/ä", "/b"], output="c.tif", group="reel")
     plan = plan_of(row(0), other, masked)
     texts = [Settings.from_options().to_json()] * 3
     assert [pair.settings for pair in pairs_of(plan)] == texts
@@ -325,18 +348,20 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_for_good(plan_of):
         [f"/photos/{number}.jpg" for number in range(3)],
         [None, None, "/masks/c.png"],
         [None, None, "n01440764"],
+        [None, "reel", None],
         [hashlib.sha256(canonical(look)).hexdigest() for look in looks],
     ]
+    options = {"image_format": "png", "quality": 90, "layout": "objects", "tile": 1024, "whole_megapixels": 4.5}
     outputs = [["images/pair-0.png", "images/c.tif", "images/pair-2.png"]]
     parts = {
         "pairs": hashlib.sha256(canonical(pairs)).hexdigest(),
         "settings": hashlib.sha256(canonical([settings_of])).hexdigest(),
         "outputs": hashlib.sha256(canonical(outputs)).hexdigest(),
-        "options": hashlib.sha256(canonical({"image_format": "png", "quality": 90, "layout": "objects"})).hexdigest(),
+        "options": hashlib.sha256(canonical(options)).hexdigest(),
         "weights": WEIGHTS,
     }
     assert plan.editions[0].parts == parts
-    assert plan.fingerprint == hashlib.sha256(canonical([4, parts])).hexdigest()
+    assert plan.fingerprint == hashlib.sha256(canonical([5, parts])).hexdigest()
 
 
 def canonical(value):
@@ -368,6 +393,7 @@ def test_the_fingerprint_covers_all_rows_of_many_in_their_order(plan_of, monkeyp
         {"style_resolution": 256},
         {"output": "other.png"},
         {"label": "cat"},
+        {"group": "reel"},
         {"preset": "photo"},
         {"gate": 0.5},
     ],
@@ -391,6 +417,8 @@ def test_the_fingerprint_tells_jobs_apart(plan_of):
         plan_of(row(0), row(1), image_format="jpeg"),
         plan_of(row(0), row(1), quality=80),
         plan_of(row(0), row(1), layout="webdataset"),
+        plan_of(row(0), row(1), tile=512),
+        plan_of(row(0), row(1), whole_megapixels=4),
     ]
     assert len({plan.fingerprint for plan in plans}) == len(plans)
 
@@ -406,7 +434,7 @@ def test_the_pairs_are_plain_parquet_files(plan_of, store, tmp_path):
     rows = pq.read_table(tmp_path / "job" / page.key).to_pylist()
     assert [(row["pair_id"], row["shard"]) for row in rows] == [("pair-0", 0), ("pair-1", 1)]
     head = json.loads(store.read("plan.json"))
-    assert (head["version"], head["rows"], head["shards"]) == (4, 2, 2)
+    assert (head["version"], head["rows"], head["shards"]) == (5, 2, 2)
     assert head["manifest"] == plan.manifest == str(tmp_path / "manifest.jsonl")
 
 
@@ -485,12 +513,13 @@ def test_a_driver_killed_before_the_commit_mark_left_no_plan(plan_of, store):
         ([row(0), row(1, gate=1)], {}, f"{OTHER_SETTINGS} (changed: 'pair-1')"),
         ([row(0), row(1, resolution=99)], {}, f"{OTHER_SETTINGS} (changed: 'pair-1')"),
         ([row(0), row(1)], {"defaults": Defaults("photo")}, f"{OTHER_SETTINGS} (changed: 'pair-0', 'pair-1')"),
+        ([row(0), row(1, group="x")], {}, "other pairs in the manifest (2 rows then, 2 now; changed: 'pair-1')"),
         ([row(0), row(1, output="x.png")], {}, "other names of outputs (changed: 'pair-1')"),
         (
             [row(0), row(1)],
             {"image_format": "jpeg"},
-            "other options of the output (image_format png, quality 90, layout objects then,"
-            " image_format jpeg, quality 90, layout objects now)",
+            "other options of the output (image_format png, quality 90, layout objects, tile 1024, whole_megapixels 4.5"
+            " then, image_format jpeg, quality 90, layout objects, tile 1024, whole_megapixels 4.5 now)",
         ),
         (
             [row(0), row(1)],
@@ -531,7 +560,7 @@ def test_no_plan(store):
     [
         lambda head: head[:30],
         lambda head: b"[]",
-        lambda head: b'{"version": 4}',
+        lambda head: b'{"version": 5}',
         lambda head: b"\xff" + head,
         lambda head: head.replace(b'"rows": 2', b'"rows": 3'),
         lambda head: head.replace(b'"shards": 2', b'"shards": 1'),
@@ -574,8 +603,8 @@ def test_the_pairs_of_another_plan_are_not_taken_for_its_own(plan_of, store, tmp
 
 def test_a_plan_of_another_version(plan_of, store):
     plan_of(row(0), store=store)
-    store.write("plan.json", store.read("plan.json").replace(b'"version": 4', b'"version": 3'))
-    with pytest.raises(PlanError, match="of version 3, this program reads version 4: use the program that started"):
+    store.write("plan.json", store.read("plan.json").replace(b'"version": 5', b'"version": 4'))
+    with pytest.raises(PlanError, match="of version 4, this program reads version 5: use the program that started"):
         load_plan(store)
 
 

@@ -5,7 +5,8 @@ import pytest
 from PIL import TiffImagePlugin
 
 from ift.errors import ImageError, SettingsError
-from ift.large.header import MAX_LARGE_PIXELS, size_of
+from ift.large.header import size_of
+from ift.settings import MAX_LARGE_PIXELS
 from tests.ift.large.pictures import encoded, noise, turned_by_exif, written
 
 

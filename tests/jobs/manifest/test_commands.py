@@ -40,6 +40,7 @@ def test_build_split_and_describe(tree):
     told = json.loads(call("describe", "--manifest", to, "--json").output)
     assert (told["rows"], told["contents"], told["styles"], told["labels"], told["unlabelled"]) == (12, 4, 3, 2, 0)
     assert told["rows_by_label"] == {"cat": 6, "dog": 6}
+    assert (told["groups"], told["with_group"], told["largest_group"]) == (0, 0, 0)
     assert told["pairs_per_content"] == {"min": 3, "median": 3.0, "max": 3}
     assert told["pairs_per_style"] == {"min": 4, "median": 4.0, "max": 4}
     printed = call("describe", "--manifest", to).output
@@ -64,11 +65,14 @@ def test_describe_counts_what_rows_say(tmp_path):
         {"content": "b.jpg", "style": "t.png", "content_mask": "m.png"},
         {"content": "b.jpg", "style": "u.png", "method": "adain"},
     ]
+    for place, group in ((0, "reel"), (1, 7), (4, "reel")):
+        rows[place]["group"] = group
     found = describe(write_jsonl(tmp_path / "pairs.jsonl", rows))
     assert (found.rows, found.contents, found.styles, found.labels, found.unlabelled) == (5, 2, 3, 2, 3)
     assert (found.pairs_per_content.min, found.pairs_per_content.median, found.pairs_per_content.max) == (2, 2.5, 3)
     assert (found.pairs_per_style.min, found.pairs_per_style.median, found.pairs_per_style.max) == (1, 2, 3)
     assert (found.with_content_mask, found.with_style_mask, found.with_several_styles) == (2, 1, 1)
+    assert (found.groups, found.with_group, found.largest_group) == (2, 3, 2)
     looks = {(look["preset"], look["method"], look["resolution"]): look["rows"] for look in found.rows_by_look}
     assert looks == {
         ("artistic", "ift", None): 2, ("artistic", "ift", 64): 1, ("photo", "ift", None): 1,

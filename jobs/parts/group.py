@@ -1,0 +1,115 @@
+"""Pairs that share their statistics, and the parts that they fall into; a large picture is a group of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ift.network_shape import padded_size
+from ift.part import Part
+from ift.settings import Settings
+from ift.steps import margins, steps_of
+from ift.tiling import parts_of
+from jobs.plan import PlannedPair
+
+
+@dataclass(frozen=True)
+class Member:
+    """A pair that waits.
+
+    Attributes:
+        shard: the index of its shard.
+        pair: as planned.
+        height: of its content as it will be stylized, in pixels.
+        width: the same.
+    """
+
+    shard: int
+    pair: PlannedPair
+    height: int
+    width: int
+
+    @property
+    def pixels(self) -> int:
+        """Of the content."""
+        return self.height * self.width
+
+
+@dataclass(frozen=True)
+class Group:
+    """Members that share their statistics, with one style and one way of doing it.
+
+    Attributes:
+        name: of its folder in the output; says who belongs to it.
+        members: by their rows.
+        tile: the longest side of a part, in pixels.
+        whole: pixels up to which a member is one part.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    tile: int
+    whole: int
+
+    @property
+    def settings(self) -> Settings:
+        """How it is stylized."""
+        return Settings.from_json(self.members[0].pair.settings)
+
+    @property
+    def stations(self) -> int:
+        """How many there are on the way."""
+        return sum(step.is_station for step in steps_of(self.settings))
+
+    @property
+    def megapixels(self) -> float:
+        """Of all members."""
+        return sum(member.pixels for member in self.members) / 1e6
+
+    @property
+    def padded_pixels(self) -> float:
+        """Of a member as padded, on average."""
+        sizes = [padded_size(member.height, member.width) for member in self.members]
+        return sum(height * width for height, width in sizes) / len(sizes)
+
+    def tile_of(self, member: Member) -> int | None:
+        """The longest side of a member's parts; None where it is one part."""
+        return None if member.pixels <= self.whole else self.tile
+
+    def parts(self) -> Iterator[tuple[Member, int, Part]]:
+        """Every part with its member and its number within that."""
+        settings = self.settings
+        halo = margins(steps_of(settings), settings)[0]
+        for member in self.members:
+            for number, part in enumerate(parts_of(member.height, member.width, self.tile_of(member), halo)):
+                yield member, number, part
+
+
+def groups_of(members: Iterable[Member], tile: int, whole: int) -> list[Group]:
+    """The groups that pairs belong to, in the order of their first rows.
+
+    Args:
+        members: pairs that wait, in any order.
+        tile: the longest side of a part, in pixels.
+        whole: pixels up to which a member is one part.
+    """
+    by_key: dict[str, list[Member]] = {}
+    for member in sorted(members, key=lambda member: member.pair.row):
+        by_key.setdefault(_key(member.pair), []).append(member)
+    return [Group(_name(key, each), tuple(each), tile, whole) for key, each in by_key.items()]
+
+
+def _key(pair: PlannedPair) -> str:
+    """Rows of one group that take another style, or take it otherwise, are another group."""
+    if pair.group is None:
+        return json.dumps(pair.row)
+    style = pair.styles, pair.style_weights, pair.style_masks, pair.style_resolution
+    return json.dumps([pair.group, style, pair.settings])
+
+
+def _name(key: str, members: list[Member]) -> str:
+    """Other members, or other sizes, would be other statistics."""
+    who = [[member.pair.row, member.pair.pair_id, member.height, member.width] for member in members]
+    return hashlib.sha256(json.dumps([key, who]).encode()).hexdigest()[:24]
