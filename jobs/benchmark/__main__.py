@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from jobs.benchmark.keys import Key, chosen
+from jobs.errors import JobError
 from jobs.exit_codes import mistakes_as_exit_code
 
 if TYPE_CHECKING:
@@ -72,6 +74,30 @@ def profile(
         from jobs.benchmark.report import show
 
         show(profile_picture(Bench(device, repetitions, 0), resolution, preset), console)
+
+
+@app.command()
+def large(
+    size: Annotated[
+        list[str] | None, typer.Option(help="Of pictures, WIDTHxHEIGHT; may be repeated, the least first.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="For the whole command.")] = "2.5GB",
+    preset: Annotated[str, typer.Option(help="A preset of the model.")] = "artistic",
+) -> None:
+    """Stylizes pictures that fit no memory, and shows seconds, memory and seams: 4 to 96 megapixels, ten minutes."""
+    with mistakes_as_exit_code():
+        from jobs.benchmark.large import measure_large
+        from jobs.benchmark.report import show
+
+        sizes = [_size(text) for text in size or ("2400x1680", "6000x4000", "12000x8000")]
+        show([measure_large(sizes, memory, preset)], console)
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{2,6})x([0-9]{2,6})", text)
+    if match is None:
+        raise JobError(f"--size {text}: give WIDTHxHEIGHT in pixels, such as 12000x8000")
+    return int(match[1]), int(match[2])
 
 
 def _measure(keys: list[Key], bench: Bench, forced: Sequence[str], output: Path | None) -> None:

@@ -1,0 +1,71 @@
+"""Frames in memory, stylized with statistics in common, in a window, or each by itself."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ift import Settings, Style, Stylizer
+from ift.box import Box
+from ift.parts import Picture
+from ift.parts.in_parts import stylize_in_parts
+from ift.parts.scratch import Scratch
+
+
+@dataclass(frozen=True)
+class Held:
+    """A picture (3, H, W) in memory, of which any box can be read."""
+
+    tensor: Tensor
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.tensor.shape[1]
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.tensor.shape[2]
+
+    def read(self, box: Box) -> Tensor:
+        """(3, h, w) of a box."""
+        rows, columns = box.slices
+        return self.tensor[:, rows, columns]
+
+
+def stylized(
+    model: Stylizer, frames: Sequence[Tensor], style: Style, settings: Settings, reach: int | None
+) -> list[Tensor]:
+    """The frames in a style.
+
+    Args:
+        model: the networks.
+        frames: (3, H, W) each, in their order.
+        style: for all of them.
+        settings: all but NST.
+        reach: how many frames before and after one share its map; None for all, 0 for each by itself.
+
+    Returns:
+        (3, H, W) float32 on the CPU each; not rounded to 8 bits, which would be a flicker of its own.
+
+    Raises:
+        SettingsError: the method works on whole pictures only.
+        DivergenceError: the fixed step did not lower the objective.
+    """
+    results = [torch.empty_like(frame) for frame in frames]
+    pictures = [Picture(Held(frame), partial(_write, result)) for frame, result in zip(frames, results, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="flicker-") as folder:
+        stylize_in_parts(model, pictures, style, settings, Scratch(Path(folder)), reach=reach)
+    return results
+
+
+def _write(result: Tensor, box: Box, pixels: Tensor) -> None:
+    rows, columns = box.slices
+    result[:, rows, columns] = pixels.cpu()
