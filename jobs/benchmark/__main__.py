@@ -93,6 +93,38 @@ def large(
         show([measure_large(sizes, memory, preset)], console)
 
 
+@app.command()
+def photo(
+    to: Annotated[Path, typer.Argument(help="A .tif file.")],
+    size: Annotated[str, typer.Argument(help="WIDTHxHEIGHT in pixels.")] = "32768x32768",
+) -> None:
+    """Makes a photo of any size, with grain: something to try large pictures on."""
+    with mistakes_as_exit_code():
+        from jobs.benchmark.large import enlarged
+
+        enlarged(to, *_size(size))
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def memory(
+    command: Annotated[list[str], typer.Argument(help="To be run, after --.")],
+    every: Annotated[float, typer.Option(min=0.01, help="Seconds between samples.")] = 1.0,
+    table: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG file to write.")] = None,
+    after: Annotated[list[Path] | None, typer.Option(help="Tables of runs before it, for the picture.")] = None,
+) -> None:
+    """Runs a command, and shows how much memory it and all that it starts take as it goes on."""
+    with mistakes_as_exit_code():
+        from jobs.benchmark.memory import draw, follow, read_samples
+
+        code, samples = follow(command, every, table)
+        if picture is not None:
+            draw([*map(read_samples, after or ()), samples], picture)
+        peak = max((sample.bytes for sample in samples), default=0)
+        console.print(f"at the most {peak / 1e9:.2f} GB in all its processes", highlight=False)
+    raise typer.Exit(code)
+
+
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{2,6})x([0-9]{2,6})", text)
     if match is None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 
@@ -25,6 +22,7 @@ from ift.parts.grid import Pixels
 from ift.raw_picture import RawPicture
 from ift.tiling import parts_of
 from jobs.benchmark.figure import Grid
+from jobs.benchmark.memory import Sample, watched
 from jobs.benchmark.pictures import photo
 from jobs.demo.styles import STYLES
 from jobs.errors import JobError
@@ -75,7 +73,7 @@ def measure_large(sizes: Sequence[tuple[int, int]], memory: str, preset: str) ->
         Image.fromarray(next(iter(STYLES.values()))(_STYLE)).save(style)
         runs = []
         for number, size in enumerate(sizes):
-            content = _enlarged(folder / "content.tif", *size)
+            content = enlarged(folder / "content.tif", *size)
             if number == 0:
                 runs.append(_run(content, style, folder, preset, "1TB"))
             runs.append(_run(content, style, folder, preset, memory))
@@ -121,7 +119,7 @@ def _bands(side: int) -> Iterator[tuple[int, int]]:
         yield start, min(_BAND, side - start)
 
 
-def _enlarged(path: Path, width: int, height: int) -> Path:
+def enlarged(path: Path, width: int, height: int) -> Path:
     """A photo at this size, with fine grain so that it is as hard as one that is so large by itself; a tiled TIFF."""
     source = photo(1024).unsqueeze(0)
     raw = RawPicture(path.with_suffix(".raw"), height, width).create()
@@ -146,7 +144,8 @@ def _run(content: Path, style: Path, folder: Path, preset: str, memory: str) -> 
     ]  # fmt: skip
     started = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603 (our own command)
-    with _peak_of(process.pid) as peak:
+    samples: list[Sample] = []
+    with watched(process.pid, _POLL_S, samples.append):
         told, _ = process.communicate()
     seconds = time.perf_counter() - started
     if process.returncode:
@@ -158,27 +157,4 @@ def _run(content: Path, style: Path, folder: Path, preset: str, memory: str) -> 
         laid = lay_down(output, folder / "result.raw")
         found = seams(laid, tile)
         laid.path.unlink()
-    return Run(height * width / 1e6, tile, seconds, peak[0] / 1e9, found)
-
-
-@contextmanager
-def _peak_of(pid: int) -> Iterator[list[int]]:
-    """Within it, the most resident bytes of a process and all that it starts, in a list of one."""
-    peak, over = [0], threading.Event()
-
-    def watch() -> None:
-        while not over.wait(_POLL_S):
-            try:
-                root = psutil.Process(pid)
-                family = [root, *root.children(recursive=True)]
-                peak[0] = max(peak[0], sum(each.memory_info().rss for each in family))
-            except psutil.NoSuchProcess:
-                continue
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        over.set()
-        thread.join()
+    return Run(height * width / 1e6, tile, seconds, max(sample.bytes for sample in samples) / 1e9, found)
