@@ -117,7 +117,7 @@ class ShardWorker(ShardWorkerBase[Record]):
                 record.wait(*size, why)
                 return work
             with clock.stage("decode"):
-                content = self._decode(data, pair)
+                content = self._decode(data, pair.content, pair.resolution)
             if pair.content_mask is not None:
                 with clock.stage("fetch"):
                     data = self._read(pair.content_mask)
@@ -151,10 +151,11 @@ class ShardWorker(ShardWorkerBase[Record]):
             return f"one of the group {work.pair.group}"
         return "too large for one piece" if size[0] * size[1] > self.config.whole_pixels else None
 
-    def _decode(self, data: bytes | None, pair: PlannedPair) -> Tensor:
-        if data is None or pixels_of(data, pair.content) > MAX_PIXELS:
-            return self.contents.scaled(pair.content, pair.resolution)
-        return decode_image(data, pair.content, pair.resolution, self._most_at_once)
+    def _decode(self, data: bytes | None, uri: str, resolution: int | None) -> Tensor:
+        """(3, H, W) of a picture, which may be far larger in its file."""
+        if data is None or pixels_of(data, uri) > MAX_PIXELS:
+            return self.contents.scaled(uri, resolution)
+        return decode_image(data, uri, resolution, self._most_at_once)
 
     def style_of(self, pair: PlannedPair, settings: Settings) -> Style:
         """The style of a pair; for who holds `device`."""
@@ -164,7 +165,7 @@ class ShardWorker(ShardWorkerBase[Record]):
         return mix_styles([self._styles.get(key) for key in keys], pair.style_weights)
 
     def _load_style(self, key: StyleKey) -> Loaded:
-        picture = decode_image(self._read(key.uri), key.uri, key.resolution, self._most_at_once)
+        picture = self._decode(self.contents.read(key.uri), key.uri, key.resolution)
         labels: Labels = None
         if key.mask is not None and key.mask.startswith(LABEL):
             labels = int(key.mask.removeprefix(LABEL))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -16,18 +17,24 @@ from ift.command_line.request import Request
 from ift.command_line.scratch_folder import scratch_folder
 from ift.command_line.styles import load_styles
 from ift.content_mask import Mask
-from ift.images import format_of
+from ift.errors import ImageError
+from ift.images import LONGEST_SIDE, format_of
 from ift.label_mask import load_labels
+from ift.large.header import size_of
 from ift.large.laying import lay_down
 from ift.large.saving import save_large
 from ift.large.vips import Progress as Rows
 from ift.parts import Picture
-from ift.parts.in_parts import journey_of, stylize_in_parts
+from ift.parts.in_parts import stylize_in_parts
 from ift.parts.memory import tile_within
 from ift.parts.scratch import Scratch
 from ift.parts.tour import Progress
 from ift.raw_picture import RawPicture
+from ift.steps import margins, steps_of
 from ift.stylizer import Stylizer
+
+_TOUR = "tour"
+_TILE = "tile.json"
 
 
 def stylize_large(request: Request, model: Stylizer) -> str:
@@ -36,22 +43,26 @@ def stylize_large(request: Request, model: Stylizer) -> str:
     Raises:
         IftError: something is wrong with the request or its files.
     """
-    format_of(request.output.name)
+    format_ = format_of(request.output.name)
+    longest = LONGEST_SIDE.get(format_)
+    if longest and max(size_of(request.content, request.resolution)) > longest:
+        raise ImageError(f"{request.output}: {format_} holds at most {longest} pixels a side: use .tif")
     with scratch_folder(request.scratch, request.output) as folder:
         started = time.perf_counter()
+        tile = _tile(request, model, folder)
         style = load_styles(request, model, folder)
         with _bar("reading", " rows") as bar:
             content = lay_down(request.content, folder / "content.raw", request.resolution, progress=_rows(bar))
         mask = None
         if request.content_mask is not None:
-            mask = Mask(load_labels(request.content_mask), content.height, content.width)
-        result = RawPicture(folder / "result.raw", content.height, content.width).create()
-        picture = Picture(content, result.write, mask)
-        halo = journey_of(model, [picture], style, request.settings).halo
-        tile = request.tile or tile_within(request.memory, model, request.settings, halo)
+            mask = Mask(load_labels(request.content_mask).to(model.device), content.height, content.width)
+        result = RawPicture(folder / "result.raw", content.height, content.width)
+        if not result.path.exists():
+            shutil.rmtree(folder / _TOUR, ignore_errors=True)  # what it knows as done is not there
+        picture = Picture(content, result.create().write, mask)
         with megapixels(content.height * content.width) as progress:
             errors = stylize_in_parts(
-                model, [picture], style, request.settings, Scratch(folder / "tour"),
+                model, [picture], style, request.settings, Scratch(folder / _TOUR),
                 tile=tile, sample=request.sample, identity=_identity(request), progress=progress,
                 memory=MemoryLimit(max(request.memory - resident_bytes(), 0) // 2),
             )  # fmt: skip
@@ -91,10 +102,39 @@ def _rows(bar: tqdm) -> Rows:
     return show
 
 
+def _tile(request: Request, model: Stylizer, folder: Path) -> int:
+    """The side of the tiles; that of an earlier run with as much memory, for other tiles would be another tour.
+
+    Raises:
+        SettingsError: the memory is too little.
+    """
+    if request.tile is not None:
+        return request.tile
+    halo = margins(steps_of(request.settings), request.settings)[0]
+    asked, known = [request.memory, halo, str(model.dtype), request.settings.method], folder / _TILE
+    with suppress(OSError, ValueError):
+        found = json.loads(known.read_bytes())
+        if found["asked"] == json.loads(json.dumps(asked)):
+            return int(found["tile"])
+    tile = tile_within(request.memory, model, request.settings, halo)
+    known.write_text(json.dumps({"asked": asked, "tile": tile}), encoding="utf-8")
+    return tile
+
+
 def _identity(request: Request) -> str:
     """All that decides the result beside settings and parts: the files, as they are now."""
-    masks = [Path(mask) for mask in request.style_masks or ()]
-    files = [request.content, *request.styles, *([request.content_mask] if request.content_mask else []), *masks]
-    stats = [(str(path.resolve()), path.stat() if path.exists() else None) for path in files]
-    known = [(name, stat and (stat.st_size, stat.st_mtime_ns)) for name, stat in stats]
+    groups = (
+        [request.content],
+        request.styles,
+        [request.content_mask] if request.content_mask else [],
+        [Path(mask) for mask in request.style_masks or ()],
+        [Path(file) for file in request.weights if file is not None],
+    )
+    known = [[_version(path) for path in files] for files in groups]
     return json.dumps([known, request.resolution, request.style_resolution, request.shares, request.weights])
+
+
+def _version(path: Path) -> tuple[str, int | None, int | None]:
+    """Of a file, or of a label that is given in place of one."""
+    found = path.stat() if path.exists() else None
+    return str(path.resolve()), found and found.st_size, found and found.st_mtime_ns

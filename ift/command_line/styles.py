@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ift.allocator import MemoryLimit
 from ift.command_line.request import Request
 from ift.command_line.sizes import is_large
 from ift.content_mask import Mask
@@ -31,7 +32,10 @@ def load_styles(request: Request, model: Stylizer, scratch: Path) -> Style:
         raise SettingsError(
             f"{len(masks)} --style-mask for {len(request.styles)} styles: give one for each, in their order"
         )
-    styles = [_style(path, mask, request, model, scratch) for path, mask in zip(request.styles, masks, strict=True)]
+    memory, styles = MemoryLimit(0), []
+    for path, mask in zip(request.styles, masks, strict=True):
+        styles.append(_style(path, mask, request, model, scratch))
+        memory.enforce()  # what is kept of it for the next activation would count as in use
     return mix_styles(styles, request.shares)
 
 
@@ -49,7 +53,9 @@ def _style(path: Path, mask: str | None, request: Request, model: Stylizer, scra
     try:
         region: Mask | int | None = None
         if mask is not None:
-            region = label_of(mask) if is_label(mask) else Mask(load_labels(mask), raw.height, raw.width)
+            region = (
+                label_of(mask) if is_label(mask) else Mask(load_labels(mask).to(model.device), raw.height, raw.width)
+            )
         tile = tile_within(request.memory, model, request.settings, encoder_reach())
         return style_in_parts(model, raw, tile, region)
     finally:

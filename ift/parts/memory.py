@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from fractions import Fraction
 
 import torch
 
@@ -33,10 +34,10 @@ def bytes_of(text: str) -> int:
     Raises:
         SettingsError: it is no such size.
     """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    match = re.fullmatch(r"\s*([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgt]?i?)b?\s*", text.lower())
     if not match or match[2] == "i":
         raise SettingsError(f"{text!r} is no size: give it such as 2GB or 512MiB")
-    return int(float(match[1]) * _UNITS[match[2]])
+    return int(Fraction(match[1]) * _UNITS[match[2]])
 
 
 def usual_memory() -> int:

@@ -22,6 +22,8 @@ _SHARE = 0.8
 
 _TOUR = "tour.json"
 _SUFFIX = ".safetensors"
+_HEADER = 160
+"""Bytes that a file needs at most for itself, and for what it says of each tensor."""
 
 
 class Scratch:
@@ -57,10 +59,10 @@ class Scratch:
         """
         text = json.dumps(tour, sort_keys=True)
         path = self.folder / _TOUR
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if not path.exists() or path.read_bytes() != text.encode():  # bytes, for what is damaged may be no text
             for name in list(self._sizes):
                 self.drop(name)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text.encode())
 
     def __contains__(self, name: object) -> bool:
         return name in self._sizes
@@ -81,7 +83,7 @@ class Scratch:
         """
         # Features lie channel by channel within a pixel, and are written as they lie.
         flat = {key: (x.permute(0, 2, 3, 1) if x.dim() == 4 else x).cpu().contiguous() for key, x in tensors.items()}
-        size = sum(x.nbytes for x in flat.values())
+        size = _HEADER + sum(_HEADER + x.nbytes for x in flat.values())
         if not must and sum(self._sizes.values()) - self._sizes.get(name, 0) + size > self._room:
             return False
         part = self.folder / f"{uuid.uuid4().hex}.part"
@@ -98,7 +100,8 @@ class Scratch:
 
     def load(self, name: str, device: torch.device) -> dict[str, Tensor] | None:
         """Tensors that were kept; None if there are none by this name, or they are damaged."""
-        if not self._path(name).exists():  # another process may have put it there
+        if not self._path(name).exists():  # another process may have put it there, or taken it away
+            self._sizes.pop(name, None)
             return None
         try:
             flat = load_file(self._path(name), device=str(device))

@@ -146,22 +146,25 @@ class Tour:
 
     def _forget(self, leg: Leg) -> None:
         """Lets go of what nobody will ask for any more."""
+        number = self._all[leg.index][0]
         if leg.station == self.journey.stations:
             for station in range(leg.station):
                 self.scratch.drop(_state(Leg(leg.index, station)))
-        if leg.station > 0 and self.reach is not None:
-            number = self._all[leg.index][0]
-            if leg.index + 1 == self._ends[number] and number >= self.reach:
-                first = number - self.reach
-                for index in range(self._firsts[first], self._ends[first]):
-                    self.scratch.drop(_tally(Leg(index, leg.station - 1)))
+                if self.reach is not None and leg.index + 1 == self._ends[number]:
+                    self.scratch.drop(_map(number, station))
+        if leg.station == 0 or self.reach is None:
+            return
+        if leg.index + 1 == self._ends[number] and number >= self.reach:
+            first = number - self.reach
+            for index in range(self._firsts[first], self._ends[first]):
+                self.scratch.drop(_tally(Leg(index, leg.station - 1)))
 
     def _key(self, picture: int) -> int:
         """Pictures of one key have one map."""
         return 0 if self.reach is None else picture
 
     def _solved(self, key: int, station: int) -> Map:
-        name = f"map-{key:06d}-{station}"
+        name = _map(key, station)
         tensors = self.scratch.load(name, self.journey.model.device)
         if tensors is not None:
             return self.journey.map(station, tensors)
@@ -175,7 +178,12 @@ class Tour:
 
     def _tally(self, leg: Leg) -> Tally:
         tensors = self.scratch.load(_tally(leg), self.journey.model.device)
-        assert tensors is not None
+        if tensors is None:  # damaged: it is counted once more
+            number, part = self._all[leg.index]
+            image, mask = _window(self.pictures[number], part), self.pictures[number].mask
+            tally = self.journey.measure(self._state(leg.index, leg.station, image), image, mask)
+            self.scratch.keep(_tally(leg), tensors_of(tally), must=True)
+            return tally
         return self.journey.tally(leg.station, tensors)
 
 
@@ -200,6 +208,10 @@ def _state(leg: Leg) -> str:
 
 def _tally(leg: Leg) -> str:
     return f"tally-{leg.index:06d}-{leg.station}"
+
+
+def _map(key: int, station: int) -> str:
+    return f"map-{key:06d}-{station}"
 
 
 def _done(index: int) -> str:

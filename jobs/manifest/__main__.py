@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from tqdm import tqdm
 
-from ift.settings import MAX_PIXELS
+from ift.settings import MAX_LARGE_PIXELS
 from jobs.config.sections import building
 from jobs.errors import ManifestError
 from jobs.exit_codes import DAMAGED, mistakes_as_exit_code
@@ -68,7 +68,7 @@ def validate_manifest(
         Path | None, typer.Option("--json", help="File for the first thousand problems of a kind.")
     ] = None,
     allow_prefix: AllowPrefix = None,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are wrong.")] = MAX_PIXELS,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are wrong.")] = MAX_LARGE_PIXELS,
     max_file_mb: Annotated[float, typer.Option(min=0, help="Larger files are wrong, in 10^6 bytes.")] = 512,
     address: Annotated[
         str | None,

@@ -11,10 +11,12 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ift.errors import ImageError
-from ift.settings import MAX_PIXELS
+from ift.settings import MAX_LARGE_PIXELS, MAX_PIXELS
 from jobs.ahead import ahead
 from jobs.errors import CredentialsError, StorageError, StorageUnavailableError
 from jobs.storage import read_start, read_uri
@@ -55,7 +57,7 @@ class Look:
     """
 
     quick: bool = False
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = MAX_LARGE_PIXELS
     most_bytes: int = 512_000_000
     allowed: tuple[str, ...] = ()
 
@@ -141,10 +143,24 @@ def _looked(look: Look, decoders: AbstractContextManager[object], picture: Pictu
 
 
 def _decode(data: bytes, picture: Picture, max_pixels: int) -> None:
-    from ift.images import decode_image  # PyTorch, which a quick look does without
-    from ift.label_mask import decode_labels
+    from ift.label_mask import decode_labels  # PyTorch, which a quick look does without
 
     if picture.is_mask:
         decode_labels(data, picture.uri, max_pixels)
     else:
-        decode_image(data, picture.uri, _DECODED, max_pixels)
+        _decode_picture(data, picture.uri, max_pixels)
+
+
+def _decode_picture(data: bytes, uri: str, max_pixels: int) -> None:
+    from ift.images import decode_image, pixels_of
+    from ift.large.laying import lay_down
+
+    if pixels_of(data, uri) <= MAX_PIXELS:
+        decode_image(data, uri, _DECODED, max_pixels)
+        return
+    with TemporaryDirectory(prefix="ift-validate-") as folder:
+        (file := Path(folder) / "picture").write_bytes(data)
+        try:
+            lay_down(file, Path(folder) / "picture.raw", _DECODED, max_pixels)
+        except ImageError as error:
+            raise ImageError(str(error).replace(str(file), uri)) from error

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ift.box import Box
+from ift.errors import ImageError
 from ift.images import decode_image, open_picture
 from ift.large.header import size_of
 from ift.large.laying import lay_down
@@ -149,6 +150,8 @@ class Contents:
             if self._most_bytes is not None and path.stat().st_size > self._most_bytes:
                 raise TooLargeError(f"{uri} has more than the {self._most_bytes / 1e6:.0f} MB of --max-file-mb")
             yield path
+        except ImageError as error:
+            raise ImageError(str(error).replace(str(path), uri)) from error
         finally:
             if scheme(uri) == "s3":
                 path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import os
 import signal
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -164,3 +165,35 @@ def test_a_frame_that_fails_takes_no_others_down(dataset, tmp_path):
     assert [records[name]["status"] for name in ("f1", "torn", "f2")] == ["done", "failed", "done"]
     assert records["torn"]["error_type"] == "ImageError"
     assert hashlib.sha256((output / records["f1"]["output"]).read_bytes()).hexdigest() == records["f1"]["sha256"]
+
+
+def test_workers_that_are_killed_again_and_again_lose_nothing(clean, dataset, tmp_path, started):  # noqa: F811
+    output = tmp_path / "out"
+    process = start("run", "--manifest", dataset, "--output", output, *FLAGS)
+    started(process)
+    for leg in ("measure-0", "measure-2", "write-4"):
+        wait_for(lambda leg=leg: list(output.glob(f"parts/*/{leg}/*")) or process.poll() is not None, leg)
+        for child in psutil.Process(process.pid).children(recursive=True):
+            if "StylizeActor" in "".join(child.cmdline()):
+                child.kill()
+    printed, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, printed
+    assert pictures_of(output) == pictures_of(clean)
+    assert all(record["status"] == "done" for record in by_id(output).values())
+
+
+def test_on_s3_it_is_the_same(clean, dataset, s3):
+    bucket, client = s3.bucket(), s3.client()
+    for path in dataset.parent.iterdir():
+        client.upload_file(str(path), bucket, f"data/{path.name}")
+    output = f"s3://{bucket}/out"
+    result = call("run", "--manifest", f"s3://{bucket}/data/{dataset.name}", "--output", output, *FLAGS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    keys = [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket, Prefix="out/")["Contents"]]
+    made = {
+        key.rpartition("/")[2]: client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        for key in keys
+        if key.startswith("out/images/")
+    }
+    assert made == pictures_of(clean)
+    assert not any(key.startswith("out/parts/") for key in keys)
