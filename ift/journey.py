@@ -89,6 +89,7 @@ class Journey:
             where they are needed, in less time than it takes to store them. All are kept where a transformation
             before them would have to be repeated as well.
         stopwatch: adds up the seconds of the stages `encoder`, `transform` and `decoder`.
+        rest: called between steps, where memory that is kept may be given back.
 
     Attributes:
         stations: how many there are.
@@ -109,12 +110,14 @@ class Journey:
         *,
         kept_skips: Sequence[int] = (2, 3, 4),
         stopwatch: Stopwatch | None = None,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         styles = [style] if isinstance(style, Style) else list(style)
         if "nst" in settings.method:
             raise SettingsError("nst optimises whole pictures: it cannot work in tiles, nor on groups")
         self.model, self.styles, self.settings = model, styles, settings
         self.stopwatch = stopwatch or Stopwatch(model.device)
+        self.rest = rest
         self._values: tuple[int, ...] = ()
         self._last: tuple[Mask, Box, Regions] | None = None
         self.labels: tuple[int, ...] | None = None
@@ -172,6 +175,7 @@ class Journey:
         station, walk = state.station, _Walk(self, state, begun, image, mask)
         for index in range(begun, len(self._steps)):
             step = self._steps[index]
+            self.rest()
             if not step.is_station:
                 walk.take(step, self.wants_skip(step.level, index))
             elif index == begun and map_ is not None:
@@ -385,6 +389,7 @@ class _Walk:
             x = journey.input(self._image(), box, self._part)
             for below in range(1, level):
                 x, _ = journey.model.encoder.stage(below, x)
+                journey.rest()
             skip = journey.model.encoder.skip(level, x)
         return _cut(skip, self._box.seen_from(box).over(2 ** (level - 2)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ift.command_line.request import Request
 from ift.errors import SettingsError
 from ift.images import format_of
-from ift.large.deep_zoom import save_deep_zoom
+from ift.large.deep_zoom import refuse_foreign, save_deep_zoom
 from ift.large.saving import save_preview
 from ift.raw_picture import RawPicture
 
@@ -14,7 +14,7 @@ def check_extras(request: Request) -> None:
     """Finds out before the work what would go wrong after it.
 
     Raises:
-        ImageError: the suffix of the preview is none that can be written.
+        ImageError: the suffix of the preview is none that can be written, or the folder for tiles holds other things.
         SettingsError: one would take the place of another file of the request.
     """
     taken = {path.resolve() for path in (request.content, *request.styles, request.output)}
@@ -25,8 +25,10 @@ def check_extras(request: Request) -> None:
             taken.add(path.resolve())
     if request.preview is not None:
         format_of(str(request.preview))
-    if request.deep_zoom is not None and request.deep_zoom.is_file():
-        raise SettingsError(f"--deep-zoom {request.deep_zoom} is a file: name a folder that does not exist yet")
+    if request.preview is not None and request.preview.is_dir():
+        raise SettingsError(f"--preview {request.preview} is a folder: name a file")
+    if request.deep_zoom is not None:
+        refuse_foreign(request.deep_zoom)
 
 
 def save_extras(raw: RawPicture, request: Request) -> None:

@@ -7,7 +7,6 @@ import time
 from fractions import Fraction
 from functools import partial
 
-from ift.allocator import MemoryLimit, resident_bytes
 from ift.command_line.in_parts import megapixels
 from ift.command_line.request import Request
 from ift.command_line.scratch_folder import scratch_folder
@@ -41,7 +40,7 @@ def stylize_frames(request: Request, model: Stylizer) -> str:
                 stylize_in_parts(
                     model, pictures, style, request.settings, Scratch(folder / "tour"),
                     tile=request.tile or _tile(frames, style, request, model), reach=_reach(request),
-                    progress=progress, memory=MemoryLimit(max(request.memory - resident_bytes(), 0) // 2),
+                    progress=progress, memory=request.memory,
                 )  # fmt: skip
     notes = "".join(f"; {note}" for note in writer.notes)
     seconds = time.perf_counter() - started

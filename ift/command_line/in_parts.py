@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ift.allocator import MemoryLimit, resident_bytes
 from ift.command_line.extras import save_extras
 from ift.command_line.request import Request
 from ift.command_line.scratch_folder import scratch_folder
@@ -64,7 +63,7 @@ def stylize_large(request: Request, model: Stylizer) -> str:
             errors = stylize_in_parts(
                 model, [picture], style, request.settings, Scratch(folder / _TOUR),
                 tile=tile, sample=request.sample, identity=_identity(request), progress=progress,
-                memory=MemoryLimit(max(request.memory - resident_bytes(), 0) // 2),
+                memory=request.memory,
             )  # fmt: skip
         with _bar("writing", " rows") as bar:
             save_large(result, request.output, request.quality, progress=_rows(bar))

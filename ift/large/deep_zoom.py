@@ -41,7 +41,7 @@ def save_deep_zoom(raw: RawPicture, folder: Path, quality: int = 90, progress: P
     """
     if not 1 <= quality <= 100:
         raise SettingsError(f"quality is {quality}, but must lie between 1 and 100")
-    _refuse_foreign(folder)
+    refuse_foreign(folder)
     options = ",".join(f"{name}={value}" for name, value in jpeg_options(quality).items())
     with streamed(raw) as image, whole(folder) as part:
         part.mkdir()
@@ -59,7 +59,12 @@ def save_deep_zoom(raw: RawPicture, folder: Path, quality: int = 90, progress: P
         (part / _PAGE).write_text(_page(raw, folder.resolve().name), encoding="utf-8")
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
+    """Sees that a deep zoom may go into a folder.
+
+    Raises:
+        ImageError: it is a file, or holds other things.
+    """
     if folder.is_dir() and (foreign := {path.name for path in folder.iterdir()} - _OURS):
         raise ImageError(f"{folder} holds other things, such as {min(foreign)}: name a folder that does not exist yet")
     if folder.exists() and not folder.is_dir():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial, reduce
 from operator import add
 
-from ift.allocator import MemoryLimit
+from ift.allocator import MemoryCeiling, MemoryLimit, resident_bytes
 from ift.errors import SettingsError
 from ift.journey import Journey, Networks
 from ift.moments import Moments
@@ -59,7 +59,7 @@ def stylize_in_parts(
     sample: int | None = None,
     identity: str = "",
     progress: Progress = lambda megapixels: None,
-    memory: MemoryLimit | None = None,
+    memory: int | None = None,
 ) -> dict[str, float]:
     """Stylizes pictures that share their statistics, part by part, each part as it would be in the whole.
 
@@ -74,7 +74,7 @@ def stylize_in_parts(
         sample: so many of the parts are measured, instead of all; None for the exact statistics.
         identity: all that decides the result beside settings and parts, such as files and their times of change.
         progress: told of what is done.
-        memory: how far the process may grow before it gives back what is not in use.
+        memory: bytes that the whole process may hold; the tiles must be such that it can.
 
     Returns:
         With a sample, for each level how far its second moment is from that of all parts, as a share of it.
@@ -87,21 +87,26 @@ def stylize_in_parts(
     if sample is not None and (sample < 1 or reach is not None):
         raise SettingsError("a sample needs 1 part or more, and goes with one map for all pictures")
     journey = journey_of(model, pictures, style, settings)
+    journey.rest = (MemoryLimit() if memory is None else MemoryCeiling(_ceiling(memory))).enforce
     parts = [parts_of(each.pixels.height, each.pixels.width, tile, journey.halo) for each in pictures]
     scratch.begin({**tour_name(journey, parts, reach), "sample": sample, "identity": identity})
-    memory = memory or MemoryLimit()
-    tour = partial(Tour, journey, scratch=scratch, memory=memory)
+    tour = partial(Tour, journey, scratch=scratch)
     if sample is None or sample >= sum(map(len, parts)):
         tour(pictures, parts, reach=reach, progress=progress).run()
         return {}
     chosen = _sample(parts, sample)
     solved = tour([pictures[number] for number in chosen], list(chosen.values())).measure()
-    measured = _straight_through(journey, pictures, parts, [map_ for _, map_ in solved], progress, memory)
+    measured = _straight_through(journey, pictures, parts, [map_ for _, map_ in solved], progress)
     errors = {}
     for station, ((tally, _), whole) in enumerate(zip(solved, measured, strict=True)):
         if isinstance(tally, Moments) and isinstance(whole, Moments):
             errors[journey.name(station)] = float(whole.distance(tally).max())
     return errors
+
+
+def _ceiling(memory: int) -> int:
+    """What the process may hold when a step begins, so that there is room for the step."""
+    return resident_bytes() + max(memory - resident_bytes(), 0) // 3
 
 
 def _sample(parts: Sequence[Sequence[Part]], count: int) -> dict[int, list[Part]]:
@@ -120,7 +125,6 @@ def _straight_through(
     parts: Sequence[Sequence[Part]],
     maps: Sequence[Map],
     progress: Progress,
-    memory: MemoryLimit,
 ) -> list[Tally]:
     """Every part from the start to the end, since all maps are known; what all of them together count to."""
     tallies: list[Tally] = []
@@ -134,6 +138,6 @@ def _straight_through(
                 state = journey.proceed(state, map_, image, picture.mask)
             tallies = [pool(both) for both in zip(tallies, counted, strict=True)] if tallies else counted
             picture.write(part.inside, journey.picture(state)[0])
-            memory.enforce()
+            journey.rest()
             progress(part.inside.height * part.inside.width / 1e6)
     return tallies

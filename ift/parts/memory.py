@@ -15,7 +15,7 @@ from ift.journey import Networks
 from ift.network_shape import MULTIPLE
 from ift.settings import Settings
 
-_WHOLE, _IN_PART = 420, 250
+_WHOLE, _IN_PART = 420, 400
 """Bytes that a pixel of a whole picture takes, and one of a part's window, in half precision; twice that in float32.
 A part holds fewer of the skips."""
 

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ift.allocator import MemoryLimit
 from ift.journey import Journey, State
 from ift.part import Part
 from ift.parts.grid import Picture, window_of
@@ -44,7 +43,6 @@ class Tour:
         scratch: for what waits.
         reach: how many pictures before and after one share its map; None for all of them.
         progress: told of what is done.
-        memory: of the process, between parts.
     """
 
     journey: Journey
@@ -53,7 +51,6 @@ class Tour:
     scratch: Scratch
     reach: int | None = None
     progress: Progress = lambda megapixels: None
-    memory: MemoryLimit = field(default_factory=MemoryLimit)
     _held: State | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -112,7 +109,7 @@ class Tour:
                 self.scratch.keep(_tally(leg), tensors_of(tally), must=True)
         self._arrived[leg.station] += 1
         self._forget(leg)
-        self.memory.enforce()
+        self.journey.rest()
         self.progress(self.journey.share(leg.station) * part.inside.height * part.inside.width / 1e6)
 
     def _done(self, leg: Leg) -> bool:

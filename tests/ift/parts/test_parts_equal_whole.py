@@ -9,7 +9,7 @@ from ift.content_mask import Mask
 from ift.padding import pad_to_multiple
 from ift.parts import parts_of
 
-HEIGHT, WIDTH = 299, 421
+HEIGHT, WIDTH = 231, 325
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,11 @@ def test_in_parts_as_in_one_piece(model, in_parts, content, painting, case):
     settings = Settings.from_options(**CASES[case])
     style = model.style(painting, patches=True)
     whole = model.stylize(content, style, settings=settings)
-    (parts,) = in_parts([content], style, settings, tile=152)
+    (parts,) = in_parts([content], style, settings, tile=120)
     assert_equal(parts, whole)
 
 
-@pytest.mark.parametrize("tile", [104, 216, 512])
+@pytest.mark.parametrize("tile", [120, 168, 512])
 def test_any_tile(model, in_parts, content, painting, tile):
     settings = Settings.from_options("photo", n_upd=3)
     style = model.style(painting)
@@ -73,17 +73,17 @@ def test_any_tile(model, in_parts, content, painting, tile):
 
 @pytest.mark.parametrize("method", ["ift", "wct", "ost", "adain"])
 def test_masks(model, in_parts, content, painting, method):
-    labels = (torch.arange(WIDTH) // 150 + (torch.arange(HEIGHT) // 120)[:, None] % 2).int()
+    labels = (torch.arange(WIDTH) // 110 + (torch.arange(HEIGHT) // 90)[:, None] % 2).int()
     style = model.style([painting, painting.flip(0) * 0.5, painting], labels=[0, 1, None])
     settings = Settings.from_options("photo", method=method, n_upd=3)
-    (parts,) = in_parts([content], style, settings, masks=[labels], tile=152)
+    (parts,) = in_parts([content], style, settings, masks=[labels], tile=120)
     assert_equal(parts, model.stylize(content, style, settings=settings, labels=labels))
 
 
 def test_several_styles(model, in_parts, content, painting):
     style = model.style([painting, content], [2, 1])
     settings = Settings.from_options("artistic", n_upd=3)
-    (parts,) = in_parts([content], style, settings, tile=216)
+    (parts,) = in_parts([content], style, settings, tile=168)
     assert_equal(parts, model.stylize(content, style, settings=settings))
 
 

@@ -17,8 +17,6 @@ from ift.parts.in_parts import stylize_in_parts
 from ift.parts.scratch import Scratch
 from ift.tiling import parts_of
 from ift.transformations import transformation
-from ift.tiling import parts_of
-from ift.transformations import transformation
 from tests.ift.parts.conftest import InMemory
 
 HEIGHT, WIDTH, TILE = 40, 60, 24
@@ -27,7 +25,7 @@ DEEPEST_ONLY = Settings.from_options("artistic", n_upd=(0, 0, 0, 3), gate=0)
 """One station, so that a frame's result depends on those that share its map, and on nothing of theirs."""
 
 
-class Broken(Exception):
+class BrokenOffError(Exception):
     pass
 
 
@@ -37,7 +35,7 @@ class Watched(InMemory):
 
     read_limit: int | None = None
     write_limit: int | None = None
-    error: type[BaseException] = Broken
+    error: type[BaseException] = BrokenOffError
     reads: int = 0
     boxes: list = field(default_factory=list)
     result: Tensor = field(init=False)
@@ -100,12 +98,18 @@ def test_of_a_finished_tour_no_state_is_left(model, content, style, tmp_path):
     assert len(list(tmp_path.glob("done-*"))) == 6
 
 
-BREAKS = {"first read": (0, None), "while measuring": (3, None), "between stations": (9, None), "first write": (None, 0),
-          "last write": (None, 5)}  # fmt: skip
+BREAKS = {
+    "first read": (0, None),
+    "while measuring": (3, None),
+    "between stations": (9, None),
+    "first write": (None, 0),
+    "last write": (None, 5),
+}
 
 
-@pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
-@pytest.mark.parametrize("place", BREAKS)
+@pytest.mark.parametrize(
+    ("place", "error"), [*((place, BrokenOffError) for place in BREAKS), ("while measuring", KeyboardInterrupt)]
+)
 def test_a_tour_that_was_broken_off_goes_on(model, content, style, unbroken, tmp_path, place, error):
     reads, writes = BREAKS[place]
     first, second = Watched(content, read_limit=reads, write_limit=writes, error=error), Watched(content)
@@ -126,14 +130,19 @@ def test_a_finished_tour_has_nothing_left_to_do(model, content, style, tmp_path)
 
 @pytest.mark.parametrize(
     "other",
-    [{"settings": Settings.from_options("photo", n_upd=(1, 0, 0, 2))}, {"tile": 32}, {"identity": "another file"}, {"sample": 5}],
+    [
+        {"settings": Settings.from_options("photo", n_upd=(1, 0, 0, 2))},
+        {"tile": 32},
+        {"identity": "another file"},
+        {"sample": 5},
+    ],
     ids=lambda other: next(iter(other)),
 )
 def test_what_is_there_of_another_tour_is_not_mixed_in(model, content, style, tmp_path, other):
     (tmp_path / "fresh").mkdir()
     fresh, first, second = Watched(content), Watched(content.flip(0), write_limit=3), Watched(content)
     tour(model, [fresh], style, tmp_path / "fresh", **other)
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenOffError):
         tour(model, [first], style, tmp_path / "used")
     tour(model, [second], style, tmp_path / "used", **other)
     assert torch.equal(second.result, fresh.result)
@@ -148,11 +157,21 @@ def damaged(folder, kind, how):
         path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "garbage": b"\x10garbage" * 20}[how])
 
 
-@pytest.mark.parametrize("how", ["empty", "half", "garbage"])
-@pytest.mark.parametrize("kind", ["state", "tally", "map", "done", "*"])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("*", "half"),
+        *((kind, "garbage") for kind in ("state", "tally")),
+        *(
+            pytest.param(kind, how, marks=pytest.mark.slow)
+            for kind in ("state", "tally", "map", "done", "*")
+            for how in ("empty", "half", "garbage")
+        ),
+    ],
+)
 def test_damaged_files_are_work_lost_and_no_more(model, content, style, unbroken, tmp_path, kind, how):
     first, second = Watched(content, write_limit=2), Watched(content)
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenOffError):
         tour(model, [first], style, tmp_path)
     damaged(tmp_path, kind, how)
     tour(model, [second], style, tmp_path)
@@ -217,7 +236,7 @@ def test_a_reach_of_0_is_each_by_itself(model, content, style, tmp_path, options
     assert_close(results(model, pictures, style, tmp_path, settings, reach=0), each)
 
 
-@pytest.mark.parametrize("reach", [2, 3, 100])
+@pytest.mark.parametrize("reach", [2, 100])
 def test_a_reach_over_all_frames_is_one_pool(model, content, style, tmp_path, reach):
     pictures = frames(content, 3)
     one = results(model, pictures, style, tmp_path / "one")
@@ -251,7 +270,7 @@ def test_a_group_of_tiled_pictures_is_the_group_of_whole_ones(model, content, st
     assert_close(tiled, whole)
 
 
-@pytest.mark.parametrize("reach", [0, 1, 2])
+@pytest.mark.parametrize("reach", [0, pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_window_keeps_no_more_frames_than_it_must(model, content, style, tmp_path, reach):
     stations, count = 4, 14
     settings = Settings.from_options("artistic", n_upd=1)
@@ -274,15 +293,21 @@ def test_a_window_keeps_no_more_frames_than_it_must(model, content, style, tmp_p
         assert found["tally"] <= set(range(max(0, index - reach), count)) & {*needed, *range(index)}
 
 
-@pytest.mark.parametrize("damage", [None, "state", "map", "*"])
-@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize(
+    ("place", "damage"),
+    [
+        (3, None),
+        (3, "*"),
+        *(pytest.param(place, damage, marks=pytest.mark.slow) for place in (0, 4) for damage in ("state", "map", "*")),
+    ],
+)
 def test_a_window_that_was_broken_off_goes_on(model, content, style, tmp_path, place, damage):
     settings = Settings.from_options("artistic", n_upd=1)
     pictures = frames(content, 6, 16, 16)
     expected = results(model, pictures, style, tmp_path / "unbroken", settings, reach=1)
     first, second = ([Watched(picture) for picture in pictures] for _ in range(2))
     first[place].write_limit = 0
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenOffError):
         tour(model, first, style, tmp_path / "broken", settings, tile=None, reach=1)
     if damage:
         damaged(tmp_path / "broken", damage, "half")
@@ -294,7 +319,7 @@ def test_a_window_that_was_broken_off_goes_on(model, content, style, tmp_path, p
             assert len(first[index].boxes) + len(second[index].boxes) == 1
 
 
-@pytest.mark.parametrize("sample", [6, 7, 1000])
+@pytest.mark.parametrize("sample", [6, 1000])
 def test_a_sample_of_all_parts_is_exact(model, content, style, unbroken, tmp_path, sample):
     picture = Watched(content)
     assert tour(model, [picture], style, tmp_path, sample=sample) == {}
@@ -338,7 +363,9 @@ def test_a_sample_of_a_group(model, content, style, tmp_path):
     assert min(float((group[0].result - each).abs().max()) for each in possible) < 1e-3
 
 
-@pytest.mark.parametrize("method", ["ift", "wct", "ost", "adain"])
+@pytest.mark.parametrize(
+    "method", ["ift", "adain", *(pytest.param(slow, marks=pytest.mark.slow) for slow in ("wct", "ost"))]
+)
 def test_a_sample_without_a_pixel_of_a_region_leaves_no_hole(model, in_parts, content, photo, method):
     painting = photo("sklearn", "flower.jpg", 48, 48)
     labels = torch.zeros(HEIGHT, WIDTH, dtype=torch.int64)
@@ -349,7 +376,7 @@ def test_a_sample_without_a_pixel_of_a_region_leaves_no_hole(model, in_parts, co
     settings = Settings.from_options("photo", method=method, n_upd=1)
     (result,) = in_parts([content], style, settings, masks=[labels], tile=TILE, sample=1, errors=errors)
     assert result.isfinite().all()
-    assert all(error == error and error > 0 for error in errors.values())
+    assert all(error > 0 for error in errors.values())
 
 
 @pytest.mark.parametrize("how", [{"sample": 0}, {"sample": -1}, {"sample": 2, "reach": 1}])
@@ -363,4 +390,4 @@ def test_progress_adds_up_to_the_picture(model, content, style, tmp_path):
         done = []
         tour(model, [Watched(content)], style, tmp_path, progress=done.append, **how)
         assert sum(done) == pytest.approx(HEIGHT * WIDTH / 1e6)
-        assert all(0 <= step for step in done)
+        assert all(step >= 0 for step in done)

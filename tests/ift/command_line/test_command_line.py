@@ -5,32 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
-from typer.testing import CliRunner
 
 import ift
-from ift import save_image
-from ift.__main__ import app
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """With a content of 60×40, two styles, and no output yet."""
-    for seed, (name, size) in enumerate({"content": (40, 60), "red": (32, 32), "blue": (24, 48)}.items()):
-        picture = torch.rand(3, *size, generator=torch.Generator().manual_seed(seed))
-        save_image(
-            picture * torch.tensor([[1.0, 1, 1], [1, 0.1, 0], [0, 0.1, 1]])[seed].view(3, 1, 1),
-            tmp_path / f"{name}.png",
-        )
-    return tmp_path
-
-
-@pytest.fixture
-def command(folder, monkeypatch):
-    """Runs the command in that folder."""
-    monkeypatch.chdir(folder)
-    return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
 def colour(path):
