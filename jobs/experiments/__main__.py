@@ -129,5 +129,26 @@ def double_style(
         run_double_style(definition, Inputs(output, contents, styles), output, resources, console)
 
 
+@app.command()
+def flicker(
+    output: Output,
+    contents: Contents = None,
+    styles: Styles = None,
+    frames: Annotated[int | None, typer.Option(min=5, help="Of a sequence. Default: as the experiment says.")] = None,
+    resolution: Resolution = None,
+) -> None:
+    """Frames that share their statistics against frames one by one: how much they flicker where motion is known."""
+    with mistakes_as_exit_code():
+        from jobs.experiments.flicker import Flicker
+        from jobs.experiments.flicker_run import run_flicker
+        from jobs.experiments.inputs import Inputs
+
+        definition = Flicker()
+        definition = replace(
+            definition, frames=frames or definition.frames, resolution=resolution or definition.resolution
+        )
+        run_flicker(definition, Inputs(output, contents, styles), output, console)
+
+
 if __name__ == "__main__":
     app()

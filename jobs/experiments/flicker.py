@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from ift import Settings
-from ift.metrics.luma import luma
 from jobs.experiments.flicker_camera import Motion
-from jobs.experiments.flicker_measures import MEASURES
-from jobs.experiments.interval import Estimate, Floats, estimates
 from jobs.experiments.pairs import Pair, crossed
+
+BAR = 1.1
+"""Frames of a group may have this much of the decoder's own warping error."""
 
 MOTIONS = (
     Motion("pan right", right=2.3, down=0.7),
@@ -30,12 +23,6 @@ MOTIONS = (
 )
 """By no multiple of the 8 pixels by which the networks can follow a shift exactly. The last one is for the still that
 differs most from left to right: what enters and leaves changes the statistics of single frames."""
-
-RAW, DECODER = "raw", "decoder"
-"""The references: the frames as they are, and the frames through encoder and decoder alone."""
-
-_LEAST = 1e-6
-"""Below all that 8 bits can show: what is less, such as the flicker of a still camera, has no logarithm."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,7 @@ class Flicker:
     presets: tuple[str, ...] = ("artistic", "photo")
     sharing: Mapping[str, int | None] = field(default_factory=lambda: {"group": None, "window": 2, "each": 0})
     motions: tuple[Motion, ...] = MOTIONS
-    frames: int = 8
+    frames: int = 6
     resolution: int = 256
     long_step: int = 4
     margin: int = 16
@@ -71,8 +58,8 @@ class Flicker:
 
 
 @dataclass(frozen=True)
-class Sequence_:
-    """A still, the style and how the camera moves over the still."""
+class Scene:
+    """A still, its style, and how the camera moves over the still."""
 
     pair: Pair
     motion: Motion
@@ -81,3 +68,60 @@ class Sequence_:
     def name(self) -> str:
         """Of all three, for people."""
         return f"{self.pair.name}, {self.motion.name}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How frames are made.
+
+    Attributes:
+        preset: which decides the gate; empty for the frames as they are.
+        method: of all levels; empty for encoder and decoder alone, which is what the others are compared with.
+        sharing: a name in `Flicker.sharing`; empty where there are no statistics to share.
+    """
+
+    preset: str = ""
+    method: str = ""
+    sharing: str = ""
+
+    @property
+    def decoder(self) -> Way:
+        """The reference with the same gate."""
+        return Way(self.preset)
+
+    @property
+    def settings(self) -> Settings | None:
+        """What the model is told; None for the frames as they are."""
+        if not self.preset:
+            return None
+        if not self.method:
+            return Settings.from_options(self.preset, n_upd=0)
+        return Settings.from_options(self.preset, method=self.method)
+
+
+def ways(definition: Flicker) -> Iterator[Way]:
+    """The references first."""
+    yield Way()
+    for preset in definition.presets:
+        yield Way(preset)
+        for method in definition.methods:
+            for sharing in definition.sharing:
+                yield Way(preset, method, sharing)
+
+
+def scenes(
+    definition: Flicker, contents: Sequence[Path], styles: Sequence[Path], unevenness: Callable[[Path], float]
+) -> list[Scene]:
+    """A pair for each motion; the last motion gets the content that is least even.
+
+    Args:
+        definition: which motions, and the seed of the pairs.
+        contents: stills.
+        styles: pictures.
+        unevenness: how much a still differs from left to right.
+    """
+    motions = definition.motions
+    pairs = crossed(contents, styles, len(motions), definition.seed)
+    uneven = max(pairs, key=lambda pair: unevenness(pair.content))
+    pairs.append(pairs.pop(pairs.index(uneven)))
+    return [Scene(pair, motion) for pair, motion in zip(pairs, motions[-len(pairs) :], strict=True)]
