@@ -7,12 +7,13 @@ from ift.box import Box
 from ift.content_mask import Mask
 from ift.journey import Journey, State
 from ift.part import Part
-from ift.parts.grid import Picture, Pixels, window_of
+from ift.parts.grid import InMemory, Picture, Pixels, window_of
 from ift.tallies import pool, tensors_from_bytes, tensors_of, tensors_to_bytes
 from ift.tiling import parts_of
 
 __all__ = [
     "Box",
+    "InMemory",
     "Journey",
     "Mask",
     "Part",

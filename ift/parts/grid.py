@@ -30,6 +30,28 @@ class Pixels(Protocol):
         """(3, h, w) float32 sRGB in [0, 1]; the box lies inside the picture."""
 
 
+@dataclass(eq=False)  # tensors have no one answer
+class InMemory:
+    """A picture (3, H, W) in [0, 1] as `Pixels`."""
+
+    tensor: Tensor
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.tensor.shape[1]
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.tensor.shape[2]
+
+    def read(self, box: Box) -> Tensor:
+        """(3, h, w) of a box in the picture."""
+        rows, columns = box.slices
+        return self.tensor[:, rows, columns]
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture on its way through the networks in parts.

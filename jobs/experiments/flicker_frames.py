@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,31 +12,9 @@ from torch import Tensor
 
 from ift import Settings, Style, Stylizer
 from ift.box import Box
-from ift.parts import Picture
+from ift.parts import InMemory, Picture
 from ift.parts.in_parts import stylize_in_parts
 from ift.parts.scratch import Scratch
-
-
-@dataclass(frozen=True)
-class Held:
-    """A picture (3, H, W) in memory, of which any box can be read."""
-
-    tensor: Tensor
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.tensor.shape[1]
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.tensor.shape[2]
-
-    def read(self, box: Box) -> Tensor:
-        """(3, h, w) of a box."""
-        rows, columns = box.slices
-        return self.tensor[:, rows, columns]
 
 
 def stylized(
@@ -60,7 +37,9 @@ def stylized(
         DivergenceError: the fixed step did not lower the objective.
     """
     results = [torch.empty_like(frame) for frame in frames]
-    pictures = [Picture(Held(frame), partial(_write, result)) for frame, result in zip(frames, results, strict=True)]
+    pictures = [
+        Picture(InMemory(frame), partial(_write, result)) for frame, result in zip(frames, results, strict=True)
+    ]
     with tempfile.TemporaryDirectory(prefix="flicker-") as folder:
         stylize_in_parts(model, pictures, style, settings, Scratch(Path(folder)), reach=reach)
     return results

@@ -10,29 +10,9 @@ from torch import Tensor
 
 from ift.box import Box
 from ift.content_mask import Mask
-from ift.parts import Picture
+from ift.parts import InMemory, Picture
 from ift.parts.in_parts import stylize_in_parts
 from ift.parts.scratch import Scratch
-
-
-@dataclass
-class InMemory:
-    """A picture (3, H, W) as `Pixels`."""
-
-    tensor: Tensor
-
-    @property
-    def height(self) -> int:
-        return self.tensor.shape[1]
-
-    @property
-    def width(self) -> int:
-        return self.tensor.shape[2]
-
-    def read(self, box: Box) -> Tensor:
-        assert min(box.top, box.left) >= 0 and box.bottom <= self.height and box.right <= self.width
-        rows, columns = box.slices
-        return self.tensor[:, rows, columns]
 
 
 @dataclass

@@ -6,8 +6,8 @@ import torch
 from ift import fit_labels
 from ift.content_mask import Mask
 from ift.errors import SettingsError
+from ift.parts import InMemory
 from ift.parts.style_in_parts import style_in_parts
-from tests.ift.parts.conftest import InMemory
 
 HEIGHT, WIDTH = 171, 213
 

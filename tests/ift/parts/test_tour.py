@@ -12,12 +12,11 @@ from ift import Settings
 from ift.errors import SettingsError
 from ift.moments import Moments
 from ift.padding import pad_to_multiple
-from ift.parts import Picture
+from ift.parts import InMemory, Picture
 from ift.parts.in_parts import stylize_in_parts
 from ift.parts.scratch import Scratch
 from ift.tiling import parts_of
 from ift.transformations import transformation
-from tests.ift.parts.conftest import InMemory
 
 HEIGHT, WIDTH, TILE = 40, 60, 24
 SETTINGS = Settings.from_options("photo", n_upd=(1, 0, 0, 1), keep_colours=True)

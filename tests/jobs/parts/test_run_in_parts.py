@@ -14,7 +14,7 @@ from PIL import Image
 
 from ift import Settings, Stylizer, load_image
 from ift.box import Box
-from ift.parts import Picture
+from ift.parts import InMemory, Picture
 from ift.parts.in_parts import stylize_in_parts
 from ift.parts.scratch import Scratch
 from ift.raw_picture import RawPicture
@@ -75,15 +75,6 @@ def in_parts(model, contents, style, tile, folder):
     raws = []
     for number, content in enumerate(contents):
         raws.append(RawPicture(folder / f"{number}.raw", *content.shape[1:]).create())
-
-    class InMemory:
-        def __init__(self, tensor):
-            self.tensor = tensor
-            self.height, self.width = tensor.shape[1:]
-
-        def read(self, box):
-            rows, columns = box.slices
-            return self.tensor[:, rows, columns]
 
     group = [Picture(InMemory(content), raw.write) for content, raw in zip(contents, raws, strict=True)]
     settings = Settings.from_options("artistic", n_upd=3)
