@@ -72,14 +72,27 @@ def follow(command: Sequence[str], every: float, table: Path | None = None) -> t
         process = subprocess.Popen(command)  # noqa: S603 (the user's own command)
     except OSError as error:
         raise JobError(f"{command[0]} cannot be started: {error.strerror}") from error
-    with watched(process.pid, every, samples.append):
-        code = process.wait()
-    if table is not None:
-        with table.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(Sample._fields)
-            writer.writerows((f"{each.seconds:.1f}", each.bytes, each.largest) for each in samples)
+    with _written(table) as write:
+
+        def tell(sample: Sample) -> None:
+            samples.append(sample)
+            write((f"{sample.seconds:.1f}", sample.bytes, sample.largest))
+
+        with watched(process.pid, every, tell):
+            code = process.wait()
     return code, samples
+
+
+@contextmanager
+def _written(table: Path | None) -> Iterator[Callable[[Sequence[object]], object]]:
+    """Writes rows at once, for whoever watches may be killed with the command."""
+    if table is None:
+        yield lambda row: None
+        return
+    with table.open("w", newline="", encoding="utf-8", buffering=1) as file:
+        writer = csv.writer(file)
+        writer.writerow(Sample._fields)
+        yield writer.writerow
 
 
 def draw(runs: Sequence[Sequence[Sample]], picture: Path) -> None:
