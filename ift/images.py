@@ -144,8 +144,7 @@ def encode_image(image: Tensor, format: str, quality: int = 95) -> bytes:
     if not values.isfinite().all():
         raise ImageError("the picture contains NaN or infinite values")
     height, width = values.shape[1:]
-    if max(height, width) > LONGEST_SIDE.get(format, max(height, width)):
-        raise ImageError(f"{format} holds at most {LONGEST_SIDE[format]} pixels a side, not {width}×{height}: use png")
+    check_side(format, height, width)
     pixels = values.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
     buffer = io.BytesIO()
     try:
@@ -153,6 +152,16 @@ def encode_image(image: Tensor, format: str, quality: int = 95) -> bytes:
     except (OSError, ValueError, MemoryError) as error:
         raise ImageError(f"the picture cannot be written as {format}: {_words(error)}") from error
     return buffer.getvalue()
+
+
+def check_side(format: str, height: int, width: int) -> None:
+    """Sees that a format holds pictures of this size.
+
+    Raises:
+        ImageError: it does not.
+    """
+    if max(height, width) > LONGEST_SIDE.get(format, max(height, width)):
+        raise ImageError(f"{format} holds at most {LONGEST_SIDE[format]} pixels a side, not {width}×{height}: use png")
 
 
 def save_image(image: Tensor, path: str | os.PathLike[str], quality: int = 95) -> None:

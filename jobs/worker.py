@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ift import Settings, Style, Stylizer, fit_labels, mix_styles
-from ift.images import decode_image, encode_image, format_of, pixels_of, size_of_picture
+from ift.images import check_side, decode_image, encode_image, format_of, pixels_of, size_of_picture
 from ift.label_mask import decode_labels
 from ift.settings import MAX_PIXELS
 from ift.stopwatch import Stopwatch
@@ -114,6 +114,7 @@ class ShardWorker(ShardWorkerBase[Record]):
             with clock.stage("decode"):
                 size = self._size(data, pair)
             if (why := self._why_in_parts(work, size)) is not None:
+                check_side(format_of(pair.output), *size)  # which would else be found out after hours of work
                 record.wait(*size, why)
                 return work
             with clock.stage("decode"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 import tempfile
 import threading
@@ -22,7 +23,7 @@ from ift.large.header import size_of
 from ift.large.laying import lay_down
 from ift.raw_picture import RawPicture
 from ift.settings import MAX_PIXELS
-from jobs.errors import TooLargeError
+from jobs.errors import StorageError, TooLargeError
 from jobs.storage import check_allowed, copy_to_file, read_uri
 from jobs.storage.uris import scheme
 
@@ -47,7 +48,8 @@ class Contents:
 
     def __init__(self, run: str, max_pixels: int, most_bytes: int | None = None, allowed: Sequence[str] = ()) -> None:
         self._max_pixels, self._most_bytes, self._allowed = max_pixels, most_bytes, tuple(allowed)
-        self.folder = Path(tempfile.gettempdir()) / f"ift-parts-{hashlib.sha256(run.encode()).hexdigest()[:16]}"
+        digest = hashlib.sha256(run.encode()).hexdigest()[:16]
+        self.folder = Path(tempfile.gettempdir()) / f"ift-parts-{os.getuid()}-{digest}"
         self._lock = threading.Lock()
 
     def read(self, uri: str) -> bytes | None:
@@ -81,7 +83,7 @@ class Contents:
             ImageError: it is no picture, or too large.
             StorageError: it cannot be read, or is refused.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         with tempfile.TemporaryDirectory(dir=self.folder) as name, self._file(uri) as path:
             raw = lay_down(path, Path(name) / "content.raw", resolution, self._max_pixels)
             return raw.read(Box(0, 0, raw.height, raw.width))
@@ -112,8 +114,9 @@ class Contents:
 
     def group_folder(self, group: str) -> Path:
         """The folder of a group on this node."""
+        self._make_folder()
         folder = self.folder / group
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         return folder
 
     def forget(self, group: str, rows: Iterable[int]) -> None:
@@ -132,6 +135,12 @@ class Contents:
             if folder.is_dir() and time.time() - newest > _FORGOTTEN_S:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def _make_folder(self) -> None:
+        """For this user alone: what lies there is believed."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.folder.stat().st_uid != os.getuid():
+            raise StorageError(f"{self.folder} belongs to another user: remove it, or set TMPDIR to another place")
+
     def _laid_down(self, uri: str, to: Path, resolution: int | None) -> RawPicture:
         data = self.read(uri)
         if data is not None and len(data) < _IN_MEMORY // 4:
@@ -144,7 +153,7 @@ class Contents:
     @contextmanager
     def _file(self, uri: str) -> Iterator[Path]:
         check_allowed(uri, self._allowed)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         path = copy_to_file(uri, self.folder)
         try:
             if self._most_bytes is not None and path.stat().st_size > self._most_bytes:
