@@ -8,9 +8,9 @@ import torch
 
 from ift import Stylizer, load_image
 from ift.images import encode_image
-from jobs import shard_worker as worker_module
 from jobs.errors import CredentialsError, StorageUnavailableError
 from jobs.manifest import Defaults
+from jobs.parts import contents as contents_module
 from jobs.plan import prepare_plan
 from jobs.records import decode_records
 from jobs.storage import open_store
@@ -295,7 +295,7 @@ class Away:
 
     def __init__(self, monkeypatch, word, error=StorageUnavailableError):
         self.word, self.error, self.away = word, error, True
-        for owner, name in ((worker_module, "read_uri"), (LocalStore, "write")):
+        for owner, name in ((contents_module, "read_uri"), (LocalStore, "write")):
             monkeypatch.setattr(owner, name, self.guard(getattr(owner, name)))
 
     def guard(self, function):

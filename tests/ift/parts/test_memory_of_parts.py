@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ift import Settings
+from ift.allocator import resident_bytes
 from ift.errors import SettingsError
 from ift.parts.memory import bytes_of, fits_whole, tile_within, usual_memory
 
@@ -74,8 +75,8 @@ def test_more_memory_never_gives_smaller_tiles(model, halo):
 
 
 def test_wider_halos_and_patches_take_of_the_tiles(model):
-    plain, wide = (tile_within(2 * 10**9, model, Settings(), halo) for halo in (96, 160))
-    patches = tile_within(2 * 10**9, model, Settings.from_options(method="avatar"), 96)
+    plain, wide = (tile_within(resident_bytes() + 10**9, model, Settings(), halo) for halo in (96, 160))
+    patches = tile_within(resident_bytes() + 10**9, model, Settings.from_options(method="avatar"), 96)
     assert patches < plain > wide
 
 
