@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ift import Settings, Style, Stylizer, fit_labels, mix_styles
+from ift import ImageError, Settings, Style, Stylizer, fit_labels, mix_styles
 from ift.images import check_side, decode_image, encode_image, format_of, pixels_of, size_of_picture
 from ift.label_mask import decode_labels
 from ift.settings import MAX_PIXELS
@@ -155,7 +155,10 @@ class ShardWorker(ShardWorkerBase[Record]):
     def _decode(self, data: bytes | None, uri: str, resolution: int | None) -> Tensor:
         """(3, H, W) of a picture, which may be far larger in its file."""
         if data is None or pixels_of(data, uri) > MAX_PIXELS:
-            return self.contents.scaled(uri, resolution)
+            picture = self.contents.scaled(uri, resolution)
+            if data is not None and picture.shape[1:] != size_of_picture(data, uri, resolution, self.config.max_pixels):
+                raise ImageError(f"{uri} is damaged: it holds another picture than its header declares")
+            return picture
         return decode_image(data, uri, resolution, self._most_at_once)
 
     def style_of(self, pair: PlannedPair, settings: Settings) -> Style:

@@ -10,10 +10,13 @@ from ift.images import fitted_size
 from ift.large.kinds import kind_of, loaded
 from ift.large.tiff_tags import has_padding
 from ift.large.vips import reading
-from ift.settings import MAX_LARGE_PIXELS
+from ift.settings import MAX_LARGE_PIXELS, MAX_PIXELS
 
 _MOST_HELD = 1 << 28
 """Pixels of kinds whose decoder holds the whole picture; a gigabyte or so."""
+
+_MOST_PER_BYTE = 1000
+"""Pixels for a byte of a large file: flat colour comes to 344 as PNG, and to 60 as JPEG."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ def _refuse_bombs(path: Path, height: int, width: int, max_pixels: int) -> None:
         raise ImageError(
             f"{path} has {_megapixels(height * width)} ({width}×{height}), more than the limit of"
             f" {max_pixels / 1e6:.4g}: raise max_pixels or scale it down"
+        )
+    if height * width > max(MAX_PIXELS, _MOST_PER_BYTE * path.stat().st_size):
+        raise ImageError(
+            f"{path} declares {_megapixels(height * width)} in {path.stat().st_size} bytes, as only decompression"
+            " bombs do: save it without compression"
         )
 
 

@@ -30,19 +30,22 @@ def test_size_is_height_and_width_scaled_and_upright(tmp_path):
         size_of(path, 0)
 
 
+HEAVY = bytes(6_000_000)
+
+
 def test_only_the_header_is_read(tmp_path):
-    (tmp_path / "a").write_bytes(png_header(60_000, 50_000))
+    (tmp_path / "a").write_bytes(png_header(60_000, 50_000) + HEAVY)
     assert size_of(tmp_path / "a") == (50_000, 60_000)
 
 
 def test_bombs_are_refused(tmp_path):
     path = tmp_path / "bomb"
-    path.write_bytes(png_header(70_000, 70_000))
+    path.write_bytes(png_header(70_000, 70_000) + HEAVY)
     assert MAX_LARGE_PIXELS < 70_000**2
     with pytest.raises(ImageError, match=r"bomb has 4900 megapixels \(70000×70000\), more than the limit of 4295"):
         size_of(path)
     assert size_of(path, max_pixels=70_000**2) == (70_000, 70_000)
-    path.write_bytes(png_header(60_000, 50_000, interlaced=True))
+    path.write_bytes(png_header(60_000, 50_000, interlaced=True) + HEAVY)
     with pytest.raises(ImageError, match="interlaced PNG holds all of them in memory"):
         size_of(path)
 
@@ -89,3 +92,11 @@ def test_tiles_out_of_proportion_are_refused(tmp_path):
         tags.save(file)
     with pytest.raises(ImageError, match="tiles of 3600 megapixels"):
         size_of(path)
+
+
+def test_a_small_file_that_declares_a_gigapixel_is_a_bomb(tmp_path):
+    import pyvips
+
+    pyvips.Image.black(30_000, 30_000).cast("uchar").colourspace("b-w").pngsave(str(tmp_path / "flat.png"), bitdepth=1)
+    with pytest.raises(ImageError, match=r"flat\.png declares 900 megapixels in \d+ bytes, as only"):
+        size_of(tmp_path / "flat.png")
