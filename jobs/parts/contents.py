@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -116,7 +116,7 @@ class Contents:
         """The folder of a group on this node."""
         self._make_folder()
         folder = self.folder / group
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def forget(self, group: str, rows: Iterable[int]) -> None:
@@ -127,6 +127,8 @@ class Contents:
                 path.unlink(missing_ok=True)
         if not any(folder.glob("content-*.raw")):
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # as long as others lie there
+                self.folder.rmdir()
 
     def sweep(self) -> None:
         """Removes groups that nobody has touched for long: workers of this node may have ended in the midst of them."""
