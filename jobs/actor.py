@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import ray
@@ -69,6 +68,7 @@ class StylizeActor(ShardActor):
 
     def __init__(self, config: WorkerConfig, name: str) -> None:
         self._metrics = WorkerMetrics(run_name(config.output))
+        self._of_parts: dict[type, ShardWorkerBase[Any]] = {}  # made when there is work for them
         super().__init__(config, name)
 
     def make_worker(self, config: WorkerConfig, name: str) -> ShardWorker:
@@ -79,28 +79,19 @@ class StylizeActor(ShardActor):
 
     def pulse(self) -> int:
         """A number that grows as long as the work goes on."""
-        return sum(worker.beats for worker in self._workers)
-
-    @property
-    def _workers(self) -> tuple[ShardWorkerBase[Any], ...]:
-        return self._worker, self._parts, self._gather
-
-    @cached_property
-    def _parts(self) -> ShardWorkerBase[Any]:
-        from jobs.parts.worker import PartWorker
-
-        return PartWorker(cast("ShardWorker", self._worker))
-
-    @cached_property
-    def _gather(self) -> ShardWorkerBase[Any]:
-        from jobs.parts.gather_worker import GatherWorker
-
-        return GatherWorker(cast("ShardWorker", self._worker))
+        return self._worker.beats + sum(worker.beats for worker in list(self._of_parts.values()))
 
     def _worker_for(self, shard: Any) -> ShardWorkerBase[Any]:
-        if isinstance(shard, LegShard):
-            return self._parts
-        return self._gather if isinstance(shard, GatherShard) else self._worker
+        kind = type(shard)
+        if kind not in (LegShard, GatherShard):
+            return self._worker
+        if kind not in self._of_parts:
+            from jobs.parts.gather_worker import GatherWorker
+            from jobs.parts.worker import PartWorker
+
+            make = PartWorker if kind is LegShard else GatherWorker
+            self._of_parts.setdefault(kind, make(cast("ShardWorker", self._worker)))
+        return self._of_parts[kind]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from jobs.flags import Planning, Running, Sources, Working
 from jobs.manifest import Defaults
 from jobs.packs import INDEX_KEY, PackIndex
 from jobs.parquet import to_parquet
-from jobs.parts.run import PartsRun, sweep_parts, waiting_groups, waiting_members
+from jobs.parts.run import PartsRun, sweep_parts, waiting_members
 from jobs.plan import OBJECTS, Plan, Prepared, load_plan, prepare_plan
 from jobs.run import run_on_cluster
 from jobs.storage import Store, open_store
@@ -222,7 +222,7 @@ def _works(plan: Plan, rows: Iterator[tuple[int, frozenset[int] | None]]) -> Ite
 def _on_cluster(job: Job, works: Iterator[Work], rows: int, already: int = 0) -> int | None:
     job.store.check()
     job.store.sweep()
-    sweep_parts(job.store, {group.name for group in waiting_groups(job.store, job.plan)})
+    sweep_parts(job.store, job.plan)
     return run_on_cluster(
         works,
         job.store,

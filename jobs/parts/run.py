@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -71,7 +71,6 @@ class PartsRun:
     def make(self) -> bool:
         """Makes all that waits; whether all of it is there, or failed; else a signal came."""
         groups = waiting_groups(self._store, self._plan)
-        sweep_parts(self._store, {group.name for group in groups})
         if groups:
             members = sum(len(group.members) for group in groups)
             megapixels = sum(group.megapixels for group in groups)
@@ -192,10 +191,12 @@ def waiting_members(store: Store, plan: Plan, shards: Iterable[int] | None = Non
                     yield Member(index, pair, waiting[pair.row]["height"], waiting[pair.row]["width"])
 
 
-def sweep_parts(store: Store, but: Collection[str]) -> None:
-    """Removes what was left of groups that have arrived."""
-    for key in list(store.list(PARTS)):
-        if key.split("/")[1] not in but:
+def sweep_parts(store: Store, plan: Plan) -> None:
+    """Removes what was left of groups that have arrived; records are read only where there is something."""
+    keys = list(store.list(PARTS))
+    waiting = {group.name for group in waiting_groups(store, plan)} if keys else set()
+    for key in keys:
+        if key.split("/")[1] not in waiting:
             store.delete(key)
 
 
