@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ift.onednn import conv2d_relu
+from ift.reflection import reflect
 from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
 
 CHANNELS = (64, 128, 256, 512)
@@ -39,11 +40,6 @@ class ReflectConv(nn.Conv2d):
             return super().forward(features)
         assert self.bias is not None
         return conv2d_relu(features, self.weight, self.bias)
-
-
-def reflect(features: Tensor) -> Tensor:
-    """Pads (B, C, H, W) by a pixel on each side. A caller that lets go of the original here saves its memory."""
-    return functional.pad(features, (1, 1, 1, 1), mode="reflect")
 
 
 class Encoder(nn.Module):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ift.encoder import CHANNELS, Encoder, reflect
+from ift.encoder import CHANNELS, Encoder
+from ift.reflection import reflect
 
 _INPUTS = 9 * CHANNELS[0]
 _RIDGE = 1e-5

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ift.encoder import reflect
 from ift.padding import pad_to_multiple
+from ift.reflection import reflect
 from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
 
 

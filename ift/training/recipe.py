@@ -27,6 +27,7 @@ class Stage:
         epochs: how many times each photo is seen.
         gates: whether the skips' gate is drawn at random; it is 0 if not.
         terms: of the loss, by level; None for eq. 28 alone.
+        average: decay of the moving average of the weights, which is the stage's result; None for its last weights.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Stage:
     epochs: float | None = None
     gates: bool = True
     terms: Mapping[int, LossWeights] | None = None
+    average: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,6 @@ class Recipe:
         betas: of Adam.
         whitened: Adam steps where the inputs are white (`whitening`).
         clip: longest gradient; None for any.
-        average: decay of the moving average of the weights, which is the result; None for the last weights.
         cosine: whether the learning rate falls along a cosine, to a fiftieth; it stays if not.
         warm_up: steps in which it rises, at the start of each stage.
         first_block: block 1 is the least-squares solution, where training begins from scratch.
@@ -66,7 +67,6 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.999)
     whitened: bool = False
     clip: float | None = None
-    average: float | None = None
     cosine: bool = False
     warm_up: int = 0
     first_block: bool = False
@@ -105,26 +105,82 @@ _BLOCK_2 = LossWeights(
 _BLOCK_3 = replace(_BLOCK_2, image=150, colour=2000, estimates=0.1, moments=20)
 _BLOCK_4 = replace(_BLOCK_2, image=30, image_open=600, colour=600, moments=5)
 
-DEFAULT = Recipe(
-    name="default",
+_ALL_BLOCKS = {
+    2: replace(_BLOCK_2, moments=6),
+    3: replace(_BLOCK_3, image=220, moments=40),
+    4: replace(_BLOCK_4, image=60, image_open=1000, moments=10),
+}
+
+QUICK = Recipe(
+    name="quick",
     stages=(
-        Stage("block 2", (2,), ((2, 1.0),), crop=96, batch=12, learning_rate=3e-3, steps=500, terms={2: _BLOCK_2}),
-        Stage("block 3", (3,), ((3, 1.0),), crop=112, batch=8, learning_rate=1.5e-3, steps=1000, terms={3: _BLOCK_3}),
-        Stage("block 4", (4,), ((4, 1.0),), crop=128, batch=8, learning_rate=6e-4, steps=3000, terms={4: _BLOCK_4}),
+        Stage(
+            name="block 2",
+            blocks=(2,),
+            levels=((2, 1.0),),
+            crop=96,
+            batch=12,
+            learning_rate=3e-3,
+            steps=500,
+            terms={2: _BLOCK_2},
+            average=0.99,
+        ),
+        Stage(
+            name="block 3",
+            blocks=(3,),
+            levels=((3, 1.0),),
+            crop=112,
+            batch=8,
+            learning_rate=1.5e-3,
+            steps=1000,
+            terms={3: _BLOCK_3},
+            average=0.99,
+        ),
+        Stage(
+            name="block 4",
+            blocks=(4,),
+            levels=((4, 1.0),),
+            crop=128,
+            batch=8,
+            learning_rate=6e-4,
+            steps=3000,
+            terms={4: _BLOCK_4},
+            average=0.99,
+        ),
     ),
     shorter=320,
     betas=(0.9, 0.99),
     whitened=True,
     clip=5,
-    average=0.99,
     cosine=True,
     warm_up=60,
     first_block=True,
 )
-"""The project's own. A block is trained once the ones below it are done, which takes a fraction of the time, for what
-the deeper levels ask of it would disturb it; the gate is drawn at random, so that one decoder does both presets."""
+"""For two CPU cores, in two hours. A block is trained once the ones below it are done, which takes a fraction of the
+time, for in so few steps what the deeper levels ask of it would disturb it; the gate is drawn at random, so that one
+decoder does both presets."""
 
-RECIPES = {recipe.name: recipe for recipe in (DEFAULT, PAPER)}
+DEFAULT = replace(
+    QUICK,
+    name="default",
+    stages=(
+        *QUICK.stages,
+        Stage(
+            name="all blocks",
+            blocks=(2, 3, 4),
+            levels=((2, 0.15), (3, 0.35), (4, 0.5)),
+            crop=256,
+            batch=12,
+            learning_rate=1e-3,
+            steps=49_000,
+            terms=_ALL_BLOCKS,
+            average=0.999,
+        ),
+    ),
+)
+"""The project's own, for a GPU: `QUICK`, then all blocks at once, for long (docs/training.md has what that gains)."""
+
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, QUICK, PAPER)}
 
 
 def schedule(recipe: Recipe, photos: int, steps: int | None = None) -> tuple[int, ...]:

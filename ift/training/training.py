@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
@@ -109,7 +110,7 @@ class Training:
             The terms of the loss, weighed, their sum `loss`, `gradient_norm` and `learning_rate`.
 
         Raises:
-            DivergenceError: the loss is not finite; no weight was changed.
+            DivergenceError: the loss or its gradient is not finite; no weight was changed.
         """
         assert self._optimiser is not None
         images = self._placed(images)
@@ -119,12 +120,14 @@ class Training:
             reconstruction = self._reconstruct(encoding, draw.level, draw.gate)
             reencoded = encode(self.encoder, reconstruction.images, draw.level)
         terms = self._losses(images, encoding, reconstruction, reencoded, draw)
-        loss = torch.stack(list(terms.values())).sum()
-        if not bool(loss.isfinite()):
-            raise DivergenceError(f"the loss is {loss.item()} at step {self.step}: try a lower learning rate")
         self._optimiser.zero_grad()
+        loss = torch.stack(list(terms.values())).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._trained().values(), self.recipe.clip or float("inf"))
+        # All at once: a GPU is waited for each time that a number is asked for.
+        *values, total, length = torch.stack([*terms.values(), loss, norm]).tolist()
+        if not (math.isfinite(total) and math.isfinite(length)):
+            raise DivergenceError(f"the loss is {total} at step {self.step}: try a lower learning rate")
         rate = self.recipe.learning_rate(self._stage, self.step - self._first, self._length)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
@@ -133,8 +136,7 @@ class Training:
         self.step += 1
         if self.step == self._first + self._length and self.step < self.total:
             self._enter_stage()
-        values = {name: term.item() for name, term in terms.items()}
-        return {**values, "loss": loss.item(), "gradient_norm": norm.item(), "learning_rate": rate}
+        return {**dict(zip(terms, values, strict=True)), "loss": total, "gradient_norm": length, "learning_rate": rate}
 
     def weights(self) -> dict[str, Tensor]:
         """The result so far, in half precision, as the weight file has it."""
@@ -226,7 +228,8 @@ class Training:
     def _average(self) -> None:
         """The average follows fast at first, so that a stage's beginning is soon forgotten."""
         done = self.step - self._first + 1
-        decay = min(self.recipe.average, done / (done + 10)) if self.recipe.average is not None else 0.0
+        average = self._stage.average
+        decay = min(average, done / (done + 10)) if average is not None else 0.0
         averages: list[Tensor] = list(self.averaged.parameters())
         torch._foreach_lerp_(averages, list(self._decoder.parameters()), 1 - decay)
 

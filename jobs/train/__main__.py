@@ -30,7 +30,9 @@ def main(
     images: Annotated[str | None, typer.Option(help="Folder or s3:// prefix of photos.")] = None,
     output: Annotated[str | None, typer.Option(help="Where everything goes: a folder or an s3:// prefix.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the output holds, if anything.")] = False,
-    recipe: Annotated[str, typer.Option(help="default or paper (section 2 of the supplement).")] = "default",
+    recipe: Annotated[
+        str, typer.Option(help="default, for a GPU; quick, for CPUs; or paper (section 2 of the supplement).")
+    ] = "default",
     steps: Annotated[int | None, typer.Option(min=1, help="In all. Default: as the recipe says.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Crops a step. Default: as the recipe says.")] = None,
     crop: Annotated[
@@ -119,7 +121,7 @@ def _recipe(name: str, batch: int | None, crop: int | None) -> Recipe:
     from ift.training.recipe import RECIPES
 
     if name not in RECIPES:
-        raise JobError(f"--recipe {name}: there are only {' and '.join(RECIPES)}")
+        raise JobError(f"--recipe {name}: there are only {', '.join(RECIPES)}")
     if crop is not None and crop % 8:
         raise JobError(f"--crop {crop}: give a multiple of 8, by which the encoder divides it")
     recipe = RECIPES[name]

@@ -197,8 +197,9 @@ def _optimiser(recipe: Recipe) -> str:
     words.append("then falling along a cosine" if recipe.cosine else "learning rate constant")
     if recipe.clip is not None:
         words.append(f"gradients clipped at {recipe.clip:g}")
-    average = f"a moving average of the weights ({recipe.average:g})" if recipe.average else "the last weights"
-    return ", ".join(words) + f". The result is {average}."
+    decays = dict.fromkeys(f"{stage.average:g}" for stage in recipe.stages if stage.average)
+    average = f"a moving average of the weights ({' and '.join(decays)})" if decays else "the last weights"
+    return ", ".join(words) + f". The result of a stage is {average}."
 
 
 def _figures(facts: Facts) -> list[str]:

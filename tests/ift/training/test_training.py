@@ -132,7 +132,7 @@ def test_half_precision_networks_are_measured_and_trained_in_full(photos):
     training = begin(dtype=torch.bfloat16)
     in_full = begin()
     for one in (training, in_full):
-        go_on(one, photos, 2)
+        go_on(one, photos, 4)
     whitening = {key: value for key, value in training.state().items() if key.startswith("whitening.")}
     assert whitening
     for key, value in in_full.state().items():
@@ -152,7 +152,7 @@ def test_a_checkpoint_of_something_else_is_refused(photos):
 
 
 def test_the_result_is_the_moving_average_in_half_precision(photos):
-    training = begin(replace(SMALL, average=0.9, stages=SMALL.stages[:1]), 5)
+    training = begin(replace(SMALL, stages=(replace(SMALL.stages[0], average=0.9),)), 5)
     averages = blocks(training.averaged)[2].double()
     for step in range(1, 6):
         go_on(training, photos, step)

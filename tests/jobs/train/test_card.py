@@ -112,7 +112,8 @@ def test_without_figures_it_says_so():
 def test_a_moving_average_is_claimed_only_where_there_is_one():
     recipe = RECIPES["default"]
     assert "moving average" in model_card(facts(recipe="default"))
-    plain = replace(recipe, average=None, clip=None, whitened=False, cosine=False, warm_up=0)
+    stages = tuple(replace(stage, average=None) for stage in recipe.stages)
+    plain = replace(recipe, stages=stages, clip=None, whitened=False, cosine=False, warm_up=0)
     card = " ".join(model_card(facts(recipe="default")).split())
     bare = " ".join(model_card(replace(facts(), recipe=plain)).split())
     for words in ("moving average", "clipped", "white", "cosine", "rising"):
