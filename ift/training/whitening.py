@@ -9,8 +9,7 @@ factor of K-FAC (Martens and Grosse, 2015), computed once a stage, and split aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from ift.encoder import ReflectConv
 from ift.training.losses import second_moments
+from ift.training.watching import watched
 
 _DAMPING = 0.01
 """Of the mean eigenvalue: directions that the inputs hardly have are not to be moved without bound."""
@@ -111,30 +111,10 @@ def _mean_over_passes(
         sums[name] = sums[name] + moment if name in sums else moment
         counts[name] += 1
 
-    with torch.no_grad(), _watched(convolutions, record):
+    with torch.no_grad(), watched(convolutions, record):
         for _ in passes():
             pass
     return {name: sums[name] / counts[name] for name in convolutions}
-
-
-@contextmanager
-def _watched(convolutions: Mapping[str, ReflectConv], record: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Tells of the padded inputs of each convolution; not by a hook, because `padded` is called as often as forward."""
-
-    def watching(name: str, padded: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        def watched(features: Tensor) -> Tensor:
-            record(name, features)
-            return padded(features)
-
-        return watched
-
-    for name, convolution in convolutions.items():
-        convolution.padded = watching(name, convolution.padded)  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        for convolution in convolutions.values():
-            del convolution.padded
 
 
 def _channel_moment(padded: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`python -m jobs.train`: trains the decoders on a Ray cluster; `python -m jobs.train evaluate` measures them."""
+"""`python -m jobs.train`: trains the decoders on a Ray cluster; `evaluate` measures them, `shrink` finishes them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from jobs.exit_codes import mistakes_as_exit_code
 from jobs.storage import open_store
 from jobs.storage.uris import absolute_uri
 from jobs.train.evaluate import evaluate
+from jobs.train.shrink import shrink
 
 if TYPE_CHECKING:
     from ift.training.recipe import Recipe
@@ -22,6 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 
 app.command()(evaluate)
+app.command()(shrink)
 
 
 @app.callback(invoke_without_command=True)

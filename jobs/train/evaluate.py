@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +13,14 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 from ift import options
-from jobs.errors import CredentialsError, JobError, StorageError, StorageUnavailableError
+from jobs.errors import JobError
 from jobs.exit_codes import mistakes_as_exit_code
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ift.training.quality import Quality
 
-_LEAST = 16
 _MEASURES = ("psnr", "sharpness", "moment_error")
 
 console = Console()
@@ -116,44 +111,20 @@ def evaluate_photos(
     # PyTorch, which `--help` does without
     from ift import Stylizer
     from ift.allocator import MemoryLimit
-    from ift.errors import ImageError
     from ift.training.quality import reconstruction_quality
     from jobs.storage import open_store
-    from jobs.train.photos import list_photos
+    from jobs.train.photos import list_photos, spread, whole_photos
 
     store = open_store(images)
-    names = list_photos(store)
-    if limit is not None and limit < len(names):
-        names = [names[number * len(names) // limit] for number in range(limit)]
+    names = spread(list_photos(store), limit)
     model = Stylizer.from_pretrained(weights, vgg19=vgg19, device=device)
     memory, qualities = MemoryLimit(), []
-    with tqdm(names, unit=" photos", dynamic_ncols=True) as bar:
-        for name in bar:
-            try:
-                photo = _photo(store.read(name), name, resolution)
-            except (StorageUnavailableError, CredentialsError):
-                raise
-            except (ImageError, StorageError) as error:
-                bar.write(f"skipped: {error}", file=sys.stderr)
-                continue
-            qualities.append(reconstruction_quality(model.encoder, model.decoder, photo))
-            memory.enforce()
+    for photo in whole_photos(store, names, resolution):
+        qualities.append(reconstruction_quality(model.encoder, model.decoder, photo))
+        memory.enforce()
     if not qualities:
         raise JobError(f"none of the {len(names)} pictures in {store.uri} can be used")
     return Evaluation(_means(qualities), len(qualities), len(names) - len(qualities), resolution)
-
-
-def _photo(data: bytes, name: str, resolution: int | None) -> Tensor:
-    """(3, H, W), H and W multiples of 8."""
-    from ift.errors import ImageError
-    from ift.images import decode_image
-    from ift.padding import cut_to_multiple
-
-    photo = decode_image(data, name, resolution)
-    height, width = photo.shape[1:]
-    if min(height, width) < _LEAST:
-        raise ImageError(f"{name} is {width}×{height} pixels, and the encoder needs {_LEAST}×{_LEAST}")
-    return cut_to_multiple(photo)
 
 
 def _means(qualities: Sequence[Mapping[str, Quality]]) -> dict[str, dict[str, float]]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
 from ift.errors import ImageError
 from ift.images import decode_image, decoding, open_picture
+from ift.padding import cut_to_multiple
 from ift.settings import MAX_PIXELS
 from ift.training.draws import Crop, cut
 from jobs.errors import CredentialsError, JobError, StorageError, StorageUnavailableError
 from jobs.storage import Store, open_store
 from jobs.suffixes import SUFFIXES
+
+_LEAST = 16
 
 _MOST_ENLARGED = 4
 """Times that a small picture is enlarged to the side of a crop: beyond it there is nothing to learn from."""
@@ -35,6 +40,43 @@ def list_photos(store: Store) -> list[str]:
     if not names:
         raise JobError(f"there are no pictures below {store.uri} (looked for {' '.join(SUFFIXES)})")
     return names
+
+
+def spread(names: Sequence[str], most: int | None) -> list[str]:
+    """At most so many of them, evenly spaced; all if None."""
+    if most is None or most >= len(names):
+        return list(names)
+    return [names[number * len(names) // most] for number in range(most)]
+
+
+def whole_photos(store: Store, names: Sequence[str], resolution: int | None) -> Iterator[Tensor]:
+    """Photos as the networks want them, with a bar; what cannot be read is named on stderr, and passed over.
+
+    Args:
+        store: that holds them.
+        names: their keys.
+        resolution: of photos whose longer side is longer; None for their own size.
+
+    Yields:
+        (3, H, W) in [0, 1], cut to multiples of 8, at the right and the bottom; at least 16 pixels each way.
+
+    Raises:
+        StorageError: the store is away, or does not accept who asks.
+    """
+    with tqdm(names, unit=" photos", dynamic_ncols=True) as bar:
+        for name in bar:
+            try:
+                photo = decode_image(store.read(name), name, resolution)
+                height, width = photo.shape[1:]
+                if min(height, width) < _LEAST:
+                    reason = f"is {width}×{height} pixels, and the encoder needs {_LEAST}×{_LEAST}"
+                    raise ImageError(f"{name} {reason}")
+            except (StorageUnavailableError, CredentialsError):
+                raise
+            except (ImageError, StorageError) as error:
+                bar.write(f"skipped: {error}", file=sys.stderr)
+            else:
+                yield cut_to_multiple(photo)
 
 
 def _is_picture(key: str) -> bool:

@@ -16,7 +16,7 @@ from tests.jobs.pairs import picture
 
 @pytest.fixture
 def photos(tmp_path):
-    picture(tmp_path / "photos/a.png", 0, (72, 56))
+    picture(tmp_path / "photos/a.png", 0, (92, 72))
     return tmp_path / "photos"
 
 
@@ -27,9 +27,9 @@ def invoke(*arguments):
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--recipe", "best"], "default and paper"),
+        (["--recipe", "best"], "default, quick, paper"),
         (["--crop", 33], "multiple of 8"),
-        (["--steps", 2], "3 stages"),
+        (["--steps", 2], "4 stages"),
         (["--precision", "float16"], "float32 or bfloat16"),
         (["--workers", 3, "--batch", 4], "give 1 or 2 or 4, or another --batch"),
         (["--start", "nowhere.safetensors"], "nowhere.safetensors"),
