@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 STEPS, EVERY, CROP, BATCH = 60, 5, 48, 4
 SMALL = [
-    "--crop", CROP, "--batch", BATCH, "--steps", STEPS, "--precision", "float32", "--checkpoint-every", EVERY,
+    "--recipe", "quick", "--crop", CROP, "--batch", BATCH, "--steps", STEPS, "--precision", "float32", "--checkpoint-every", EVERY,
     "--sample-every", 50,
 ]  # fmt: skip
 
@@ -100,7 +100,7 @@ def newest(store):
 
 def plain_loop(folder):
     """The loss of every step of an unbroken training, in this process alone."""
-    recipe = RECIPES["default"]
+    recipe = RECIPES["quick"]
     recipe = replace(recipe, stages=tuple(replace(stage, crop=CROP, batch=BATCH) for stage in recipe.stages))
     names = list_photos(open_store(str(folder)))
     photos = Photos(str(folder), names, square=None, shorter=recipe.shorter)
