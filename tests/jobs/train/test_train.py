@@ -32,8 +32,8 @@ pytestmark = pytest.mark.slow
 
 STEPS, EVERY, CROP, BATCH = 60, 5, 48, 4
 SMALL = [
-    "--recipe", "quick", "--crop", CROP, "--batch", BATCH, "--steps", STEPS, "--precision", "float32", "--checkpoint-every", EVERY,
-    "--sample-every", 50,
+    "--recipe", "quick", "--crop", CROP, "--batch", BATCH, "--steps", STEPS, "--precision", "float32",
+    "--checkpoint-every", EVERY, "--sample-every", 50,
 ]  # fmt: skip
 
 
