@@ -24,7 +24,7 @@ from ift.weight_files import PRETRAINED as PRETRAINED_FILE
 from ift.weights import load_networks
 from jobs.storage import copy_to_file
 from jobs.train.checkpoints import Checkpoint
-from jobs.train.photos import Photos
+from jobs.train.photos import Photos, spread
 from jobs.train.task import PRETRAINED, SCRATCH, Task
 
 _PHOTOS_FOR_STATISTICS = 200
@@ -62,7 +62,7 @@ def _from_scratch(task: Task, photos: Photos) -> tuple[Encoder, Decoder, dict[st
     encoder.load(vgg19, scales)
     encoder.requires_grad_(False)
     side = max(2, task.recipe.stages[-1].crop // MULTIPLE) * MULTIPLE
-    middles = (Crop(number, 0.5, 0.5, False) for number in _spread(len(photos.names), _PHOTOS_FOR_SCALES))
+    middles = (Crop(number, 0.5, 0.5, False) for number in spread(range(len(photos.names)), _PHOTOS_FOR_SCALES))
     images = torch.stack([photos.crop(crop, side) for crop in middles]).float() / 255
     initialise(decoder, encoder, images, torch.Generator().manual_seed(task.seed))
     if task.recipe.first_block:
@@ -71,13 +71,7 @@ def _from_scratch(task: Task, photos: Photos) -> tuple[Encoder, Decoder, dict[st
     return encoder, decoder, scales
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """At most so many numbers below `count`, evenly spaced."""
-    most = min(count, most)
-    return [number * count // most for number in range(most)]
-
-
 def _wholes(photos: Photos, most: int) -> Iterator[Tensor]:
     """(3, H, W) in [0, 1], cut to multiples of 8."""
-    for number in _spread(len(photos.names), most):
+    for number in spread(range(len(photos.names)), most):
         yield cut_to_multiple(photos.photo(number, 2 * MULTIPLE)).float() / 255

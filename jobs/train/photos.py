@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from ift.training.draws import Crop, cut
 from jobs.errors import CredentialsError, JobError, StorageError, StorageUnavailableError
 from jobs.storage import Store, open_store
 from jobs.suffixes import SUFFIXES
+
+_Item = TypeVar("_Item")
 
 _LEAST = 16
 
@@ -42,11 +45,11 @@ def list_photos(store: Store) -> list[str]:
     return names
 
 
-def spread(names: Sequence[str], most: int | None) -> list[str]:
+def spread(items: Sequence[_Item], most: int | None) -> list[_Item]:
     """At most so many of them, evenly spaced; all if None."""
-    if most is None or most >= len(names):
-        return list(names)
-    return [names[number * len(names) // most] for number in range(most)]
+    if most is None or most >= len(items):
+        return list(items)
+    return [items[number * len(items) // most] for number in range(most)]
 
 
 def whole_photos(store: Store, names: Sequence[str], resolution: int | None) -> Iterator[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.console import Console
 from ift import options
 from jobs.errors import JobError
 from jobs.exit_codes import mistakes_as_exit_code
+
+if TYPE_CHECKING:
+    from torch import nn
 
 console = Console()
 
@@ -58,9 +61,8 @@ def shrink(
         console.print(f"{output}: {before / _length(decoder):.2f} times smaller, by {used} photos", highlight=False)
 
 
-def _length(decoder: object) -> float:
+def _length(decoder: nn.Module) -> float:
     """Root of the sum of squares of all weights."""
     import torch
 
-    assert isinstance(decoder, torch.nn.Module)
     return float(torch.stack([value.float().square().sum() for value in decoder.parameters()]).sum().sqrt())
