@@ -25,7 +25,6 @@ from ift.raw_picture import RawPicture
 from ift.settings import MAX_PIXELS
 from jobs.errors import StorageError, TooLargeError
 from jobs.storage import check_allowed, copy_to_file, read_uri
-from jobs.storage.uris import scheme
 
 _FORGOTTEN_S = 6 * 3600.0
 
@@ -83,9 +82,8 @@ class Contents:
             ImageError: it is no picture, or too large.
             StorageError: it cannot be read, or is refused.
         """
-        self._make_folder()
-        with tempfile.TemporaryDirectory(dir=self.folder) as name, self._file(uri) as path:
-            raw = lay_down(path, Path(name) / "content.raw", resolution, self._max_pixels)
+        with self.workplace() as folder, self._file(uri) as path:
+            raw = lay_down(path, folder / "content.raw", resolution, self._max_pixels)
             return raw.read(Box(0, 0, raw.height, raw.width))
 
     def open(self, group: str, row: int, uri: str, resolution: int | None) -> RawPicture:
@@ -101,8 +99,11 @@ class Contents:
             ImageError: it is no picture, or too large.
             StorageError: it cannot be read, or is refused.
         """
-        folder = self.group_folder(group)
-        with self._lock, (folder / f"content-{row}.lock").open("w") as lock:
+        with self._lock, self._held(group, fcntl.LOCK_SH):
+            return self._opened(self.group_folder(group), row, uri, resolution)
+
+    def _opened(self, folder: Path, row: int, uri: str, resolution: int | None) -> RawPicture:
+        with (folder / f"content-{row}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for laid in folder.glob(f"content-{row}-*.raw"):
                 height, width, depth = map(int, laid.stem.split("-")[2:])
@@ -112,8 +113,14 @@ class Contents:
             raw.path.replace(path)
             return RawPicture(path, raw.height, raw.width, depth=raw.depth)
 
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """A folder for the time of one task, on the disk of the contents but no part of a group, which may go."""
+        with tempfile.TemporaryDirectory(prefix=f"{self.folder.name}-") as name:
+            yield Path(name)
+
     def group_folder(self, group: str) -> Path:
-        """The folder of a group on this node."""
+        """The folder of a group on this node; whatever lies there may go when a content of the group is forgotten."""
         self._make_folder()
         folder = self.folder / group
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,21 +128,44 @@ class Contents:
 
     def forget(self, group: str, rows: Iterable[int]) -> None:
         """Removes contents of a group, and with the last one all that is kept of the group on this node."""
-        folder = self.folder / group
-        for row in rows:
-            for path in folder.glob(f"content-{row}-*.raw"):
-                path.unlink(missing_ok=True)
-        if not any(folder.glob("content-*.raw")):
-            shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # as long as others lie there
-                self.folder.rmdir()
+        with self._held(group, fcntl.LOCK_EX) as lock:
+            folder = self.folder / group
+            for row in rows:
+                for path in folder.glob(f"content-{row}-*.raw"):
+                    path.unlink(missing_ok=True)
+            if not any(folder.glob("content-*.raw")):
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.unlink()
+        with suppress(OSError):  # as long as others lie there
+            self.folder.rmdir()
 
     def sweep(self) -> None:
-        """Removes groups that nobody has touched for long: workers of this node may have ended in the midst of them."""
-        for folder in self.folder.glob("*"):
-            newest = max((path.stat().st_mtime for path in folder.rglob("*")), default=0.0)
-            if folder.is_dir() and time.time() - newest > _FORGOTTEN_S:
-                shutil.rmtree(folder, ignore_errors=True)
+        """Removes what nobody has touched for long: workers of this node may have ended in the midst of it."""
+        for folder in (*self.folder.glob("*"), *self.folder.parent.glob(f"{self.folder.name}-*")):
+            with suppress(OSError):  # another has removed it
+                newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+                if folder.is_dir() and time.time() - newest > _FORGOTTEN_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
+
+    @contextmanager
+    def _held(self, group: str, how: int) -> Iterator[Path]:
+        """A group's lock, of this node, beside its folder: while many open contents of it, nobody removes it."""
+        path = self.folder / f"{group}.lock"
+        while True:
+            try:
+                self._make_folder()
+                lock = path.open("w")
+            except (FileNotFoundError, FileExistsError):  # another has just removed the whole folder, or made it
+                if self.folder.is_file():
+                    raise
+                continue
+            with lock:
+                fcntl.flock(lock, how)
+                if _is_at(path, lock.fileno()):
+                    yield path
+                    return
+            # Whoever held it before has removed it with its group: it is no longer the group's lock.
 
     def _make_folder(self) -> None:
         """For this user alone: what lies there is believed."""
@@ -155,17 +185,21 @@ class Contents:
     @contextmanager
     def _file(self, uri: str) -> Iterator[Path]:
         check_allowed(uri, self._allowed)
-        self._make_folder()
-        path = copy_to_file(uri, self.folder)
-        try:
+        with self.workplace() as folder:
+            path = copy_to_file(uri, folder)
             if self._most_bytes is not None and path.stat().st_size > self._most_bytes:
                 raise TooLargeError(f"{uri} has more than the {self._most_bytes / 1e6:.0f} MB of --max-file-mb")
-            yield path
-        except ImageError as error:
-            raise ImageError(str(error).replace(str(path), uri)) from error
-        finally:
-            if scheme(uri) == "s3":
-                path.unlink(missing_ok=True)
+            try:
+                yield path
+            except ImageError as error:
+                raise ImageError(str(error).replace(str(path), uri)) from error
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _small(data: bytes, uri: str, resolution: int | None) -> Tensor | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,14 +75,13 @@ class GatherWorker(ShardWorkerBase[Record]):
             record.fail_as(*gathered.failure)
             return
         clock = Stopwatch()
-        folder = self._contents.group_folder(gathered.way.group)
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            raw = RawPicture(Path(name) / "result.raw", gathered.height, gathered.width).create()
+        with self._contents.workplace() as folder:
+            raw = RawPicture(folder / "result.raw", gathered.height, gathered.width).create()
             with clock.stage("fetch"):
                 for number, part in enumerate(parts_of(gathered.height, gathered.width, gathered.tile, halo=0)):
                     raw.write(part.inside, _pixels(self.store.read(gathered.way.picture_key(pair.row, number))))
                     self.beats += 1
-            file = Path(name) / f"result.{format_of(pair.output)}"
+            file = folder / f"result.{format_of(pair.output)}"
             with clock.stage("encode"):
                 self._encode(raw, file, gathered)
             with clock.stage("upload"):

@@ -1,4 +1,6 @@
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -47,6 +49,34 @@ def test_a_group_goes_with_its_last_content(contents, tmp_path):
     assert (contents.folder / "group").exists()
     contents.forget("group", [2])
     assert not (contents.folder / "group").exists()
+
+
+def test_a_group_that_goes_again_and_again_takes_no_content_from_those_who_open_one(contents, tmp_path):
+    path = str(picture(tmp_path / "a.png", 1, (32, 24)))
+    wanted = load_image(path)
+    others = [Contents(str(tmp_path / "out"), max_pixels=10**6) for _ in range(3)]  # as of so many processes
+    ends = threading.Event()
+
+    def forgetting():
+        while not ends.is_set():
+            others[0].forget("group", [0])
+
+    def opening(row):
+        for _ in range(60):
+            raw = others[row].open("group", row, path, None)
+            assert raw.path.exists()  # for row 1 and 2 nobody forgets
+            assert torch.equal(whole(raw), wanted)
+            others[row].forget("group", [row])
+
+    with ThreadPoolExecutor(3) as pool:
+        forgets = pool.submit(forgetting)
+        for opened in [pool.submit(opening, row) for row in (1, 2)]:
+            try:
+                opened.result()
+            finally:
+                ends.set()
+        forgets.result()
+    assert not others[0].folder.exists()
 
 
 def test_the_folder_is_for_nobody_else(contents, tmp_path, monkeypatch):
