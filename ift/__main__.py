@@ -100,6 +100,16 @@ def main(
         int | None,
         typer.Option(min=1, help="Share it over so many frames, for long videos.  [default: all]", **_FRAMES),
     ] = None,
+    phases: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=8,
+            help="Average each frame over N shifts of the networks' lattice: half the flicker with 4, at N"
+            " times the time.",
+            **_FRAMES,
+        ),
+    ] = 1,
     rate: Annotated[
         float | None, typer.Option(min=0.01, help="Frames a second of a video from a folder.  [default: 25]", **_FRAMES)
     ] = None,
@@ -130,6 +140,7 @@ def main(
             deep_zoom=deep_zoom,
             group=group,
             window=window,
+            phases=phases,
             rate=rate,
             weights=(weights, vgg19),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 MULTIPLE = 8
 """Three poolings need multiples of 8: the features at relu4_1 are so many times smaller than the picture."""
 
-BODY: dict[int, int] = {2: 1, 3: 1, 4: 3}
+BODY: dict[int, int] = {2: 1, 3: 2, 4: 3}
 """Convolutions of the decoder's block N after the enlargement."""
 
 _LEAST = 16

@@ -40,7 +40,7 @@ def stylize_frames(request: Request, model: Stylizer) -> str:
                 stylize_in_parts(
                     model, pictures, style, request.settings, Scratch(folder / "tour"),
                     tile=request.tile or _tile(frames, style, request, model), reach=_reach(request),
-                    progress=progress, memory=request.memory,
+                    phases=request.phases, progress=progress, memory=request.memory,
                 )  # fmt: skip
     notes = "".join(f"; {note}" for note in writer.notes)
     seconds = time.perf_counter() - started

@@ -31,6 +31,7 @@ class Request:
         deep_zoom: folder for tiles and a viewer to write as well.
         group: whether frames share their statistics.
         window: over how many frames; None for all of them.
+        phases: in how many phases of the networks' lattice each frame is stylized.
         rate: frames a second of a video made from pictures.
         weights: identity of the model, for scratch folders.
     """
@@ -53,5 +54,6 @@ class Request:
     deep_zoom: Path | None
     group: bool
     window: int | None
+    phases: int
     rate: float | None
     weights: tuple[str | None, str | None]

@@ -32,8 +32,10 @@ def run(request: Request, model: Stylizer) -> str:
         if request.window is not None and not request.group:
             raise SettingsError("with --each there is nothing to share over a --window: leave out one of them")
         return stylize_frames(request, model)
-    if request.window is not None or request.rate is not None or not request.group:
-        raise SettingsError("--each, --window and --rate are for frames: give a folder of pictures or a video")
+    if request.window is not None or request.rate is not None or not request.group or request.phases > 1:
+        raise SettingsError(
+            "--each, --window, --phases and --rate are for frames: give a folder of pictures or a video"
+        )
     if request.output.is_dir():
         raise SettingsError(f"{request.output} is a folder: name a file to write the picture to")
     in_parts = request.tile is not None or request.sample is not None

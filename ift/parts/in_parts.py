@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial, reduce
@@ -15,6 +16,7 @@ from ift.moments import Moments
 from ift.network_shape import padded_size
 from ift.part import Part
 from ift.parts.grid import Picture, window_of
+from ift.parts.phases import in_phases
 from ift.parts.scratch import Scratch
 from ift.parts.tour import Progress, Tour, tour_name
 from ift.settings import Settings
@@ -57,6 +59,7 @@ def stylize_in_parts(
     tile: int | None = None,
     reach: int | None = None,
     sample: int | None = None,
+    phases: int = 1,
     identity: str = "",
     progress: Progress = lambda megapixels: None,
     memory: int | None = None,
@@ -72,6 +75,8 @@ def stylize_in_parts(
         tile: the longest side of a part, in pixels, a multiple of 8; None for whole pictures.
         reach: for long sequences, how many pictures before and after one share its statistics; None for all.
         sample: so many of the parts are measured, instead of all; None for the exact statistics.
+        phases: from how many places of the networks' 8-pixel lattice each picture is stylized, all with one map, and
+            the results averaged (`ift.parts.phases`). With more than one, a tour that was broken off begins again.
         identity: all that decides the result beside settings and parts, such as files and their times of change.
         progress: told of what is done.
         memory: bytes that the whole process may hold; the tiles must be such that it can.
@@ -87,16 +92,20 @@ def stylize_in_parts(
     if sample is not None and (sample < 1 or reach is not None):
         raise SettingsError("a sample needs 1 part or more, and goes with one map for all pictures")
     journey = journey_of(model, pictures, style, settings)
+    pictures = in_phases(pictures, phases)
+    if phases > 1:  # what is averaged is held in memory, so there is nothing that a later tour could go on with
+        identity = f"{identity} {uuid.uuid4()}"
     journey.rest = (MemoryLimit() if memory is None else MemoryCeiling(_ceiling(memory))).enforce
     parts = [parts_of(each.pixels.height, each.pixels.width, tile, journey.halo) for each in pictures]
     scratch.begin({**tour_name(journey, parts, reach), "sample": sample, "identity": identity})
     tour = partial(Tour, journey, scratch=scratch)
+    told = progress if phases == 1 else lambda megapixels: progress(megapixels / phases)
     if sample is None or sample >= sum(map(len, parts)):
-        tour(pictures, parts, reach=reach, progress=progress).run()
+        tour(pictures, parts, reach=reach, phases=phases, progress=told).run()
         return {}
     chosen = _sample(parts, sample)
     solved = tour([pictures[number] for number in chosen], list(chosen.values())).measure()
-    measured = _straight_through(journey, pictures, parts, [map_ for _, map_ in solved], progress)
+    measured = _straight_through(journey, pictures, parts, [map_ for _, map_ in solved], told)
     errors = {}
     for station, ((tally, _), whole) in enumerate(zip(solved, measured, strict=True)):
         if isinstance(tally, Moments) and isinstance(whole, Moments):

@@ -42,6 +42,7 @@ class Tour:
         parts: of each picture.
         scratch: for what waits.
         reach: how many pictures before and after one share its map; None for all of them.
+        phases: so many pictures in a row are one in several phases, and count as one for `reach`.
         progress: told of what is done.
     """
 
@@ -50,6 +51,7 @@ class Tour:
     parts: Sequence[Sequence[Part]]
     scratch: Scratch
     reach: int | None = None
+    phases: int = 1
     progress: Progress = lambda megapixels: None
     _held: State | None = field(default=None, init=False)
 
@@ -80,16 +82,16 @@ class Tour:
     def _next(self) -> Leg | None:
         for station in range(self.journey.stations, 0, -1):
             index, before = self._arrived[station], self._arrived[station - 1]
-            if index < before and self._pool(self._all[index][0])[1] <= before:
+            if index < before and self._pool(self._all[index][0] // self.phases)[1] <= before:
                 return Leg(index, station)
         return Leg(self._arrived[0], 0) if self._arrived[0] < len(self._all) else None
 
     def _pool(self, picture: int) -> tuple[int, int]:
-        """The first part, and the end, of all that share the map of a picture."""
+        """The first part, and the end, of all that share the map of a picture, its phases counted as one."""
         if self.reach is None:
             return 0, len(self._all)
-        first, last = max(0, picture - self.reach), min(len(self.parts) - 1, picture + self.reach)
-        return self._firsts[first], self._ends[last]
+        first, last = max(0, picture - self.reach), min(len(self.parts) // self.phases - 1, picture + self.reach)
+        return self._firsts[first * self.phases], self._ends[last * self.phases + self.phases - 1]
 
     def _go(self, leg: Leg) -> None:
         number, part = self._all[leg.index]
@@ -144,21 +146,23 @@ class Tour:
     def _forget(self, leg: Leg) -> None:
         """Lets go of what nobody will ask for any more."""
         number = self._all[leg.index][0]
+        picture, phase = divmod(number, self.phases)
+        complete = leg.index + 1 == self._ends[number] and phase == self.phases - 1
         if leg.station == self.journey.stations:
             for station in range(leg.station):
                 self.scratch.drop(_state(Leg(leg.index, station)))
-                if self.reach is not None and leg.index + 1 == self._ends[number]:
-                    self.scratch.drop(_map(number, station))
+                if self.reach is not None and complete:
+                    self.scratch.drop(_map(picture, station))
         if leg.station == 0 or self.reach is None:
             return
-        if leg.index + 1 == self._ends[number] and number >= self.reach:
-            first = number - self.reach
-            for index in range(self._firsts[first], self._ends[first]):
+        if complete and picture >= self.reach:
+            first = (picture - self.reach) * self.phases
+            for index in range(self._firsts[first], self._ends[first + self.phases - 1]):
                 self.scratch.drop(_tally(Leg(index, leg.station - 1)))
 
-    def _key(self, picture: int) -> int:
+    def _key(self, number: int) -> int:
         """Pictures of one key have one map."""
-        return 0 if self.reach is None else picture
+        return 0 if self.reach is None else number // self.phases
 
     def _solved(self, key: int, station: int) -> Map:
         name = _map(key, station)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from ift.training.autoencoder import Encoding, Reconstruction
 
 _COARSE = 4
+_CELL = 8
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class LossWeights:
         image_open: the same with the gate open; between them it is interpolated.
         coarse: squared error of the picture averaged 4×: colours and shapes, and no say in fine texture.
         colour: squared error of the picture's mean colour. Without it, dark pictures come out too light.
+        lattice: squared error of the picture averaged over the places that lie alike in cells of 8×8 pixels, less its
+            mean colour: the weave that enlarging leaves on even ground.
         feature: squared error of the features at the level decoded from, φ_N.
         lower_features: the same at the levels above it, relu1_1 … relu(N-1)_1.
         estimates: squared error of what each block predicts: its output is the features that the next one gets.
@@ -35,6 +38,7 @@ class LossWeights:
     image_open: float = 0
     coarse: float = 0
     colour: float = 0
+    lattice: float = 0
     feature: float = 0
     lower_features: float = 0
     estimates: float = 0
@@ -81,6 +85,7 @@ def loss_terms(
         "image": (weights.image + (weights.image_open - weights.image) * gate, lambda: error.square().mean()),
         "coarse": (weights.coarse, lambda: functional.avg_pool2d(error, _COARSE).square().mean()),
         "colour": (weights.colour, lambda: error.mean((2, 3)).square().mean()),
+        "lattice": (weights.lattice, lambda: _lattice(error).square().mean()),
         "feature": (weights.feature, lambda: _squared_error(reencoded, encoding, [level])),
         "lower_features": (weights.lower_features, lambda: _squared_error(reencoded, encoding, all_levels[:-1])),
         "estimates": (weights.estimates, lambda: _squared_error(reconstruction, encoding, all_levels[:-1])),
@@ -93,6 +98,14 @@ def second_moments(features: Tensor) -> Tensor:
     """FFᵀ/n of each picture, (B, C, H, W) to (B, C, C), float32; `Moments` is more exact, but has no gradient."""
     pixels = features.flatten(2).float()
     return pixels @ pixels.mT / pixels.shape[2]
+
+
+def _lattice(error: Tensor) -> Tensor:
+    """(B, C, H, W), H and W multiples of 8, to (B, C, 8, 8): its mean at each place of a cell, less that of all."""
+    batch, channels, height, width = error.shape
+    cells = error.reshape(batch, channels, height // _CELL, _CELL, width // _CELL, _CELL)
+    places = cells.mean((2, 4))
+    return places - places.mean((2, 3), keepdim=True)
 
 
 def _squared_error(ours: Encoding | Reconstruction, wanted: Encoding, levels: Sequence[int]) -> Tensor:

@@ -11,6 +11,7 @@ enlarge. The ridge regression of each convolution on its own outputs leaves them
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
@@ -47,6 +48,10 @@ def shrink(encoder: Encoder, decoder: Decoder, images: Iterable[Tensor], ridge: 
     Raises:
         ValueError: there are fewer than 16.
     """
+    following = iter(images)
+    first = list(islice(following, _LEAST))
+    if len(first) < _LEAST:
+        raise ValueError(f"{len(first)} images are too few to shrink the weights on: give {_LEAST} at least")
     convolutions = {
         name: module
         for name, module in decoder.named_modules()
@@ -63,19 +68,15 @@ def shrink(encoder: Encoder, decoder: Decoder, images: Iterable[Tensor], ridge: 
         sums[name] = sums[name] + moment if name in sums else moment
         counts[name] += len(patches)
 
-    number = 0
     reconstruct = Reconstruct(decoder)
     weight = next(encoder.parameters())
     with watched(convolutions, record):
-        for image in images:
-            number += 1
+        for number, image in enumerate(chain(first, following), start=1):  # noqa: B007 (it is what is returned)
             placed = image.unsqueeze(0).to(weight.device, weight.dtype).contiguous(memory_format=torch.channels_last)
             encoding = encode(encoder, placed, 4, with_skips=True)
             with torch.autocast(weight.device.type, weight.dtype, enabled=weight.dtype != torch.float32):
                 for level, gate in _DECODED:
                     reconstruct(encoding, level, gate)
-    if number < _LEAST:
-        raise ValueError(f"{number} images are too few to shrink the weights on: give {_LEAST} at least")
     for name, convolution in convolutions.items():
         _shrink(convolution, sums[name] / counts[name], ridge)
     return number

@@ -24,7 +24,7 @@ ENCODER = {
 
 DECODER = {
     4: ("block4.conv_in", "up", "block4.body.0", "block4.body.1", "block4.body.2"),
-    3: ("block3.conv_in", "up", "block3.body.0"),
+    3: ("block3.conv_in", "up", "block3.body.0", "block3.body.1"),
     2: ("block2.conv_in", "up", "block2.body.0"),
     1: ("block1.conv",),
 }

@@ -26,13 +26,26 @@ differs most from left to right: what enters and leaves changes the statistics o
 
 
 @dataclass(frozen=True)
+class Sharing:
+    """What frames have in common.
+
+    Attributes:
+        reach: how many frames before and after one share its map; None for all, 0 for each by itself.
+        phases: of the networks' lattice, over which each frame is averaged.
+    """
+
+    reach: int | None
+    phases: int = 1
+
+
+@dataclass(frozen=True)
 class Flicker:
     """What is varied and what is fixed.
 
     Attributes:
         methods: varied: all that are an affine map.
         presets: varied.
-        sharing: varied: how many frames before and after one share its statistics, by name; None for all.
+        sharing: varied: what frames have in common, by name.
         motions: a sequence for each.
         frames: of a sequence.
         resolution: longer side of a frame and of the style, in pixels.
@@ -43,7 +56,14 @@ class Flicker:
 
     methods: tuple[str, ...] = ("ift", "wct", "ost", "adain")
     presets: tuple[str, ...] = ("artistic", "photo")
-    sharing: Mapping[str, int | None] = field(default_factory=lambda: {"group": None, "window": 2, "each": 0})
+    sharing: Mapping[str, Sharing] = field(
+        default_factory=lambda: {
+            "group": Sharing(None),
+            "phases": Sharing(None, phases=4),
+            "window": Sharing(2),
+            "each": Sharing(0),
+        }
+    )
     motions: tuple[Motion, ...] = MOTIONS
     frames: int = 6
     resolution: int = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from jobs.experiments.flicker import BAR, Flicker, Way
+from jobs.experiments.flicker import BAR, Flicker, Sharing, Way
 from jobs.experiments.flicker_findings import Finding
 from jobs.experiments.palette import colour_of
 from jobs.plot_style import INK, PLOT_STYLE
@@ -20,7 +20,7 @@ _PANELS = {
     "by_detail": "warping error over detail",
     "colour": "change of mean colour",
 }
-_MARKERS = {"group": "o", "window": "s", "each": "x"}
+_MARKERS = {"group": "o", "phases": "^", "window": "s", "each": "x"}
 
 _TICKS = (0.5, 0.7, 1, 1.4, 2, 3, 4, 6, 8, 10, 15, 20, 30, 50, 100)
 
@@ -47,8 +47,8 @@ def draw_flicker(definition: Flicker, found: Mapping[tuple[Way, str], Finding]) 
             low, high = axes.get_ylim()
             axes.set_yticks([tick for tick in _TICKS if low <= tick <= high])
         handles = [
-            Line2D([], [], color=INK, marker=_MARKERS.get(name, "d"), linestyle="", label=_words(name, reach))
-            for name, reach in definition.sharing.items()
+            Line2D([], [], color=INK, marker=_MARKERS.get(name, "d"), linestyle="", label=_words(name, sharing))
+            for name, sharing in definition.sharing.items()
         ]
         handles.append(Line2D([], [], color=INK, linestyle=":", label=f"the bar, {BAR}"))
         figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=len(handles))
@@ -61,7 +61,7 @@ def _panel(
     for place, method in enumerate(definition.methods):
         for number, sharing in enumerate(definition.sharing):
             estimate = found[Way(preset, method, sharing), measure].over_decoder
-            at = place + 0.22 * (number - (len(definition.sharing) - 1) / 2)
+            at = place + 0.2 * (number - (len(definition.sharing) - 1) / 2)
             if estimate.low is not None and estimate.high is not None:
                 axes.vlines(at, estimate.low, estimate.high, color=colour_of(method), linewidth=2)
             axes.plot(
@@ -74,7 +74,8 @@ def _panel(
     axes.set_xlim(-0.5, len(definition.methods) - 0.5)
 
 
-def _words(sharing: str, reach: int | None) -> str:
-    if reach is None:
-        return f"{sharing}: all frames share one map"
-    return f"{sharing}: a map for each frame" + (f", from {2 * reach + 1} frames" if reach else "")
+def _words(name: str, sharing: Sharing) -> str:
+    if sharing.reach is None:
+        phases = f", averaged over {sharing.phases} phases" if sharing.phases > 1 else ""
+        return f"{name}: all frames share one map{phases}"
+    return f"{name}: a map for each frame" + (f", from {2 * sharing.reach + 1} frames" if sharing.reach else "")

@@ -15,10 +15,11 @@ from ift.box import Box
 from ift.parts import InMemory, Picture
 from ift.parts.in_parts import stylize_in_parts
 from ift.parts.scratch import Scratch
+from jobs.experiments.flicker import Sharing
 
 
 def stylized(
-    model: Stylizer, frames: Sequence[Tensor], style: Style, settings: Settings, reach: int | None
+    model: Stylizer, frames: Sequence[Tensor], style: Style, settings: Settings, sharing: Sharing
 ) -> list[Tensor]:
     """The frames in a style.
 
@@ -27,7 +28,7 @@ def stylized(
         frames: (3, H, W) each, in their order.
         style: for all of them.
         settings: all but NST.
-        reach: how many frames before and after one share its map; None for all, 0 for each by itself.
+        sharing: what they have in common.
 
     Returns:
         (3, H, W) float32 on the CPU each; not rounded to 8 bits, which would be a flicker of its own.
@@ -41,7 +42,9 @@ def stylized(
         Picture(InMemory(frame), partial(_write, result)) for frame, result in zip(frames, results, strict=True)
     ]
     with tempfile.TemporaryDirectory(prefix="flicker-") as folder:
-        stylize_in_parts(model, pictures, style, settings, Scratch(Path(folder)), reach=reach)
+        stylize_in_parts(
+            model, pictures, style, settings, Scratch(Path(folder)), reach=sharing.reach, phases=sharing.phases
+        )
     return results
 
 

@@ -15,7 +15,7 @@ from ift import Stylizer, load_image
 from ift.metrics.luma import luma
 from ift.weight_files import weights_digest
 from jobs.benchmark.machine import describe_machine
-from jobs.experiments.flicker import BAR, Flicker, Scene, Way, scenes, ways
+from jobs.experiments.flicker import BAR, Flicker, Scene, Sharing, Way, scenes, ways
 from jobs.experiments.flicker_camera import lanczos, sampled
 from jobs.experiments.flicker_figure import draw_flicker
 from jobs.experiments.flicker_findings import Finding, findings
@@ -47,8 +47,8 @@ def run_flicker(definition: Flicker, inputs: Inputs, output: Path, console: Cons
         for way in track(list(ways(definition)), scene.name, console=console):
             settings, result = way.settings, frames
             if settings is not None:
-                reach = definition.sharing[way.sharing] if way.sharing else None
-                result = stylized(model, frames, style, settings, reach)
+                sharing = definition.sharing[way.sharing] if way.sharing else Sharing(None)
+                result = stylized(model, frames, style, settings, sharing)
             measured[scene, way] = flicker_of(result, views, definition.long_step, definition.margin)
     found = findings(definition, chosen, measured)
     results = Results(NAME, output, console)
@@ -56,7 +56,7 @@ def run_flicker(definition: Flicker, inputs: Inputs, output: Path, console: Cons
     results.json(
         {
             "experiment": NAME,
-            "definition": {**asdict(definition), "sharing": dict(definition.sharing)},
+            "definition": asdict(definition),
             "measures": MEASURES,
             "bar": BAR,
             "weights": weights_digest(),

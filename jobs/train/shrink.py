@@ -34,19 +34,20 @@ def shrink(
         if output.suffix != ".safetensors":
             raise JobError(f"--output {output}: give a name that ends in .safetensors")
         # PyTorch, which `--help` does without
-        import torch
         from safetensors.torch import load_file, save_file
 
         from ift import Stylizer
         from ift.training.shrinkage import shrink as shrink_weights
         from ift.weight_files import PRETRAINED
+        from ift.weights import load_networks
         from jobs.storage import open_store
         from jobs.train.photos import list_photos, spread, whole_photos
 
         store = open_store(images)
         names = spread(list_photos(store), limit)
         model = Stylizer.from_pretrained(weights, vgg19=vgg19, device=device)
-        decoder = model.decoder.to(dtype=torch.float32)
+        # From the file, for the model's own may have gone through bfloat16.
+        decoder = load_networks(weights, vgg19)[1].to(model.device)
         before = _length(decoder)
         try:
             used = shrink_weights(model.encoder, decoder, whole_photos(store, names, resolution or None))

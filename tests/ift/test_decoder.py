@@ -6,7 +6,7 @@ from torch.nn.functional import conv2d, interpolate, pad, relu
 from ift.weight_files import PRETRAINED
 
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512}
-BODY = {2: 1, 3: 1, 4: 3}
+BODY = {2: 1, 3: 2, 4: 3}
 
 
 @pytest.fixture(scope="module")

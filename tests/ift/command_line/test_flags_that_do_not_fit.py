@@ -22,9 +22,10 @@ def things(folder):
 PICTURE, FRAMES = ("content.png", "red.png"), ("frames", "red.png")
 
 MISTAKES = [
-    ((*PICTURE, "-o", "out.png", "--window", "3"), "--each, --window and --rate are for frames"),
-    ((*PICTURE, "-o", "out.png", "--rate", "3"), "--each, --window and --rate are for frames"),
-    ((*PICTURE, "-o", "out.png", "--each"), "--each, --window and --rate are for frames"),
+    ((*PICTURE, "-o", "out.png", "--window", "3"), "--each, --window, --phases and --rate are for frames"),
+    ((*PICTURE, "-o", "out.png", "--rate", "3"), "--each, --window, --phases and --rate are for frames"),
+    ((*PICTURE, "-o", "out.png", "--phases", "2"), "--each, --window, --phases and --rate are for frames"),
+    ((*PICTURE, "-o", "out.png", "--each"), "--each, --window, --phases and --rate are for frames"),
     ((*PICTURE, "-o", "out.png", "--method", "nst", "--tile", "128"), "nst optimises whole pictures"),
     ((*PICTURE, "-o", "out.png", "--method", "nst", "--sample", "2"), "nst optimises whole pictures"),
     ((*PICTURE, "-o", "out.png", "--tile", "100"), "tiles of 100 pixels: their side must be a multiple of 8"),

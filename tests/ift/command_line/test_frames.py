@@ -56,6 +56,14 @@ def test_a_window_over_all_frames_is_the_group(command, frames, float32):
         assert np.abs(pixels(f"window/{name}") - pixels(f"group/{name}")).max() <= 1
 
 
+def test_phases_are_averaged(command, folder, frames, float32):
+    for name, how in {"one": (), "two": ("--phases", "2")}.items():
+        result = command("frames", *FAST, "-o", name, *how)
+        assert result.exit_code == 0, result.output
+    difference = np.abs(pixels("two/f2.png").astype(float) - pixels("one/f2.png"))
+    assert pixels("two/f2.png").shape == (48, 64, 3) and 0 < difference.mean() < 20
+
+
 def test_frames_of_several_sizes_in_tiles(command, frames, float32):
     save_image(torch.rand(3, 30, 90), frames / "f3.png")
     for name, how in {"whole": (), "tiles": ("--tile", "32")}.items():

@@ -8,7 +8,7 @@ import torch
 from ift import Settings, Stylizer
 from ift.box import Box
 from jobs.errors import JobError
-from jobs.experiments.flicker import MOTIONS, Flicker, Way, scenes, ways
+from jobs.experiments.flicker import MOTIONS, Flicker, Sharing, Way, scenes, ways
 from jobs.experiments.flicker_camera import Motion, View, bicubic, lanczos, sampled, shared_box
 from jobs.experiments.flicker_findings import findings
 from jobs.experiments.flicker_frames import stylized
@@ -139,7 +139,7 @@ def test_frames_of_a_group_have_one_map_and_each_by_itself_its_own(model):
     """A frame that occurs twice, with another between them, against the same frame in other company."""
     seen, other = waves(View(40, 50, 1.0)).float(), noise()
     style, settings = model.style(noise(seed=1).square()), Settings.from_options("photo", method="adain")
-    group, each = (stylized(model, [seen, 0.5 * other, seen], style, settings, reach) for reach in (None, 0))
+    group, each = (stylized(model, [seen, 0.5 * other, seen], style, settings, Sharing(reach)) for reach in (None, 0))
     assert torch.equal(group[0], group[2]) and torch.equal(each[0], each[2])
     alone = model.stylize(seen, style, settings=settings)
     assert torch.allclose(each[0], alone, atol=1e-5)
@@ -150,8 +150,8 @@ def test_a_window_counts_the_neighbours_within_its_reach(model):
     """At a single level, for at a second one the neighbours would come by maps of their own windows."""
     frames, style = [0.5 * noise(seed=seed) for seed in range(3)], model.style(noise(seed=9).square())
     settings = Settings.from_options("photo", method="adain", alpha="0,0,0,1")
-    group, window = (stylized(model, frames, style, settings, reach) for reach in (None, 1))
-    pair = stylized(model, frames[:2], style, settings, None)
+    group, window = (stylized(model, frames, style, settings, Sharing(reach)) for reach in (None, 1))
+    pair = stylized(model, frames[:2], style, settings, Sharing(None))
     assert torch.allclose(window[1], group[1], atol=1e-5) and torch.allclose(window[0], pair[0], atol=1e-5)
     assert not torch.allclose(window[0], group[0], atol=1e-4)
 
@@ -160,7 +160,7 @@ def test_dimmed_frames_stay_dimmed_in_a_group_only(model):
     """What frames by themselves get wrong: a scene of changing light comes out at one brightness."""
     seen = waves(View(40, 50, 1.0)).float()
     style, settings = model.style(noise(seed=1)), Settings.from_options("photo", method="adain")
-    group, each = (stylized(model, [0.6 * seen, seen], style, settings, reach) for reach in (None, 0))
+    group, each = (stylized(model, [0.6 * seen, seen], style, settings, Sharing(reach)) for reach in (None, 0))
     steps = [float((frames[1].mean() - frames[0].mean()).abs()) for frames in (group, each)]
     assert steps[0] > 3 * steps[1]
 
@@ -190,7 +190,7 @@ def test_findings_are_geometric_means_of_ratios_on_the_same_sequence():
     definition = Flicker(methods=("wct",), presets=("photo",), motions=MOTIONS[:2])
     pictures = [Path(f"/{number}.jpg") for number in range(2)]
     both = scenes(definition, pictures, pictures, lambda path: 0.0)
-    factors = {"": (1, 1), "group": (2, 8), "window": (4, 8), "each": (8, 8)}
+    factors = {"": (1, 1), "group": (2, 8), "phases": (1, 1), "window": (4, 8), "each": (8, 8)}
     measured = {
         (scene, way): dict.fromkeys(MEASURES, base * factors[way.sharing][number])
         for number, (scene, base) in enumerate(zip(both, (0.01, 0.03), strict=True))

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from ift import Stylizer
+from ift.training import shrinkage
 from ift.weight_files import PRETRAINED
 from jobs.train.__main__ import app
 
@@ -18,7 +19,8 @@ def shrink(*arguments):
 
 
 @pytest.mark.slow
-def test_the_file_loads_and_has_smaller_weights(tmp_path):
+def test_the_file_loads_and_has_smaller_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(shrinkage, "_PATCHES", 30)
     (tmp_path / "photos").mkdir()
     for name in ("coffee.png", "astronaut.png"):
         with files("skimage").joinpath("data", name).open("rb") as stream:
