@@ -5,13 +5,14 @@ So a training that was killed and resumed sees what an unbroken one sees, and so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from torch import Tensor
 
 from ift.training.recipe import Stage
+from ift.training.recolouring import Recolouring, draw_recolouring
 
 _ORDER, _STEP, _CALIBRATION = range(3)  # what a generator is for
 _CALIBRATION_CROPS = 8
@@ -26,12 +27,14 @@ class Crop:
         top: how far down, as a share of what there is, 0 to 1.
         left: the same to the right.
         mirrored: left for right.
+        recolouring: of the square; None to leave its colours.
     """
 
     photo: int
     top: float
     left: float
     mirrored: bool
+    recolouring: Recolouring | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,10 @@ def draw(seed: int, step: int, first: int, stage: Stage, photos: int) -> Draw:
     crops = []
     for place in range((step - first) * stage.batch, (step - first + 1) * stage.batch):
         order = _order(seed, first, place // photos, photos)
-        crops.append(_crop(generator, int(order[place % photos])))
+        crop = _crop(generator, int(order[place % photos]))
+        if stage.recoloured and generator.random() < stage.recoloured:
+            crop = replace(crop, recolouring=draw_recolouring(generator))
+        crops.append(crop)
     return Draw(level, gate, tuple(crops))
 
 
@@ -77,10 +83,12 @@ def calibration(seed: int, stage: Stage, photos: int) -> tuple[Crop, ...]:
 
 
 def cut(photo: Tensor, crop: Crop, side: int) -> Tensor:
-    """The square out of a photo: (3, H, W), H and W at least `side`, to (3, side, side)."""
+    """The square out of a photo: (3, H, W) of 8 bits, H and W at least `side`, to (3, side, side)."""
     _, height, width = photo.shape
     top, left = int(crop.top * (height - side + 1)), int(crop.left * (width - side + 1))
     square = photo[:, top : top + side, left : left + side]
+    if crop.recolouring is not None:
+        square = crop.recolouring(square)
     return square.flip(2) if crop.mirrored else square
 
 

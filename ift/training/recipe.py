@@ -25,6 +25,7 @@ class Stage:
         learning_rate: the highest.
         steps: how many; None where `epochs` says.
         epochs: how many times each photo is seen.
+        recoloured: share of the pictures whose colours are changed (`recolouring`).
         gates: whether the skips' gate is drawn at random; it is 0 if not.
         terms: of the loss, by level; None for eq. 28 alone.
         average: decay of the moving average of the weights, which is the stage's result; None for its last weights.
@@ -38,6 +39,7 @@ class Stage:
     learning_rate: float
     steps: int | None = None
     epochs: float | None = None
+    recoloured: float = 0
     gates: bool = True
     terms: Mapping[int, LossWeights] | None = None
     average: float | None = None
@@ -106,9 +108,9 @@ _BLOCK_3 = replace(_BLOCK_2, image=150, colour=2000, estimates=0.1, moments=20)
 _BLOCK_4 = replace(_BLOCK_2, image=30, image_open=600, colour=600, moments=5)
 
 _ALL_BLOCKS = {
-    2: replace(_BLOCK_2, moments=6),
-    3: replace(_BLOCK_3, image=220, moments=40),
-    4: replace(_BLOCK_4, image=60, image_open=1000, moments=10),
+    2: replace(_BLOCK_2, lattice=5000, moments=6),
+    3: replace(_BLOCK_3, image=300, lattice=5000, feature=0.8, moments=60),
+    4: replace(_BLOCK_4, image=60, image_open=1000, lattice=5000, moments=10),
 }
 
 QUICK = Recipe(
@@ -168,11 +170,12 @@ DEFAULT = replace(
         Stage(
             name="all blocks",
             blocks=(2, 3, 4),
-            levels=((2, 0.15), (3, 0.35), (4, 0.5)),
+            levels=((2, 0.1), (3, 0.5), (4, 0.4)),
             crop=256,
             batch=12,
             learning_rate=1e-3,
-            steps=49_000,
+            steps=96_000,
+            recoloured=0.6,
             terms=_ALL_BLOCKS,
             average=0.999,
         ),

@@ -110,3 +110,18 @@ def test_the_gradient_of_the_moments_is_that_of_the_style_term_of_equation_2():
     flat = f.detach().flatten(2)
     expected = 4 / 30 * (flat @ flat.mT / 30 - target) @ flat
     torch.testing.assert_close(f.grad.flatten(2), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_lattice_is_the_mean_at_each_place_of_a_cell_without_the_mean_colour():
+    images, encoding, ours, reencoded = example()
+    error = (ours.images - images).double()
+    total = 0.0
+    for picture in error:
+        for channel in picture:
+            places = torch.stack([channel[i::8, j::8].mean() for i in range(8) for j in range(8)])
+            total += float((places - places.mean()).square().sum())
+    found = loss_terms(LossWeights(lattice=3), images, encoding, ours, reencoded, 0.0)["lattice"].item()
+    assert found == pytest.approx(3 * total / (64 * 3 * len(images)))
+    brighter = Reconstruction(ours.images + 0.1, ours.features)
+    again = loss_terms(LossWeights(lattice=3), images, encoding, brighter, reencoded, 0.0)["lattice"].item()
+    assert again == pytest.approx(found, rel=1e-4)

@@ -168,13 +168,15 @@ def test_dimmed_frames_stay_dimmed_in_a_group_only(model):
 def test_the_decoder_alone_asks_nothing_of_the_style(model):
     settings = Way("photo").settings
     assert all(settings.leaves(level) for level in (1, 2, 3, 4)) and settings.gate == 1
-    first, second = (stylized(model, [noise()], model.style(noise(seed=seed)), settings, None)[0] for seed in (1, 2))
+    first, second = (
+        stylized(model, [noise()], model.style(noise(seed=seed)), settings, Sharing(None))[0] for seed in (1, 2)
+    )
     assert torch.equal(first, second)
 
 
 def test_ways_are_all_of_them_and_their_references():
     found = list(ways(Flicker()))
-    assert len(found) == len(set(found)) == 1 + 2 * (1 + 4 * 3)
+    assert len(found) == len(set(found)) == 1 + 2 * (1 + 4 * 4)
     assert found[0].settings is None and found[2].decoder == found[1]
 
 
