@@ -51,7 +51,7 @@ def draw_flicker(definition: Flicker, found: Mapping[tuple[Way, str], Finding]) 
             for name, sharing in definition.sharing.items()
         ]
         handles.append(Line2D([], [], color=INK, linestyle=":", label=f"the bar, {BAR}"))
-        figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=len(handles))
+        figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=3)
         return figure
 
 
