@@ -11,7 +11,7 @@ from typing import Protocol
 from jobs.packs import Sample, put_in_packs
 from jobs.plan import OBJECTS, PlannedPair, Shard
 from jobs.records import Record
-from jobs.storage import Store, copy_from_file
+from jobs.storage import Store
 
 
 class Outputs(Protocol):
@@ -54,7 +54,7 @@ class _Objects:
         self._store.write(pair.output, picture)
 
     def keep_file(self, pair: PlannedPair, picture: Path) -> None:
-        copy_from_file(picture, f"{self._store.uri.rstrip('/')}/{pair.output}")
+        self._store.write_file(pair.output, picture)
 
     def settle(self, records: Sequence[Record]) -> None:
         pass

@@ -25,7 +25,7 @@ from jobs.evaluate.records import DESCRIPTORS, JUDGED, METRICS_SCHEMA
 from jobs.evaluate.source import Source
 from jobs.evaluate.triple import NotStylizedError
 from jobs.plan.workspace import Workspace, open_workspace
-from jobs.storage import Store, copy_from_file
+from jobs.storage import Store
 
 _SQL_TYPES = {
     pa.int64(): "BIGINT",
@@ -107,7 +107,7 @@ def conclude(store: Store, head: Head, source: Source, seconds: float) -> Summar
         sets = _take_in(store, source, standing, workspace)
         file = Path(name) / METRICS_KEY
         _write(workspace, file)
-        copy_from_file(file, f"{store.uri}/{METRICS_KEY}")
+        store.write_file(METRICS_KEY, file)
         reached = sum(map(source.rows_of, ready))
         ((judged, failed, not_stylized),) = workspace.rows(
             f"""SELECT count(*) FILTER (status = 'done'), count(*) FILTER (status = 'failed'),

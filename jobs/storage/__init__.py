@@ -35,6 +35,9 @@ class Store(Protocol):
     def write(self, key: str, data: bytes) -> None:
         """Overwrite atomically: readers see the old or the new bytes, never a mixture."""
 
+    def write_file(self, key: str, file: Path) -> None:
+        """As `write`, with the bytes of a local file, streamed whatever their size."""
+
     def create(self, key: str, data: bytes) -> bool:
         """Create atomically: of many racers one wins. This is the commit.
 

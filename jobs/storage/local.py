@@ -61,6 +61,13 @@ class LocalStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(path)
 
+    def write_file(self, key: str, file: Path) -> None:
+        """Overwrite atomically with the bytes of a file."""
+        path = self._path(key)
+        with plain_errors("write", path), file.open("rb") as source, self._temporary(source) as temporary:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
+
     def create(self, key: str, data: bytes) -> bool:
         """Create atomically; True if the file now holds exactly `data`."""
         path = self._path(key)
@@ -167,13 +174,16 @@ class LocalStore:
             ) from error
 
     @contextmanager
-    def _temporary(self, data: bytes) -> Iterator[Path]:
-        """Write `data` to a new file that is gone afterwards, unless it was renamed."""
+    def _temporary(self, data: bytes | BinaryIO) -> Iterator[Path]:
+        """Write `data`, or what is read from it, to a new file that is gone afterwards, unless it was renamed."""
         self._partial.mkdir(parents=True, exist_ok=True)
         path = self._partial / _temporary_name()
         try:
             with path.open("xb") as file:
-                file.write(data)
+                if isinstance(data, bytes):
+                    file.write(data)
+                else:
+                    shutil.copyfileobj(data, file, 1 << 20)
                 file.flush()
                 # A name must never come back from a power cut without its bytes. The folder is not synced: a
                 # journal keeps the order of renames, so at worst the last few are lost, and their work redone.

@@ -53,6 +53,10 @@ class S3Store:
             else:
                 client().put_object(Bucket=self.bucket, Key=name, Body=data)
 
+    def write_file(self, key: str, file: Path) -> None:
+        """Overwrite atomically with the bytes of a file."""
+        put_file(file, self.bucket, self._name(key))
+
     def create(self, key: str, data: bytes) -> bool:
         """Create atomically with a conditional PUT; True if the object now holds exactly `data`."""
         return _put_if(self.bucket, self._name(key), data, IfNoneMatch="*")

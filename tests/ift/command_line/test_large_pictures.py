@@ -211,6 +211,7 @@ def test_two_runs_do_not_share_a_scratch_folder(command, large):
 
 @pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing_but_its_scratch_folder(large):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and its children
     process = start(large, "-o", "new/out.png")
     while not list(large.rglob("tally-*")):
         assert process.poll() is None

@@ -197,6 +197,7 @@ def test_every_method_refuses_bad_keys(store: Store, key: str):
     calls: list[Callable[[], object]] = [
         lambda: store.read(key), lambda: store.write(key, b""), lambda: store.create(key, b""),
         lambda: store.exists(key), lambda: store.delete(key), lambda: store.replace(key, b"", b""),
+        lambda: store.write_file(key, Path(__file__)),
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(StorageError, match="cannot be used"):
