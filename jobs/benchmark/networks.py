@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ift.network_shape import BODY
 from ift.weights import load_networks
 
 ENCODER = {
@@ -23,9 +24,10 @@ ENCODER = {
 """The steps of each stage, from relu(N-1)_1, or the picture, to relu N_1."""
 
 DECODER = {
-    4: ("block4.conv_in", "up", "block4.body.0", "block4.body.1", "block4.body.2"),
-    3: ("block3.conv_in", "up", "block3.body.0", "block3.body.1"),
-    2: ("block2.conv_in", "up", "block2.body.0"),
+    **{
+        level: (f"block{level}.conv_in", "up", *(f"block{level}.body.{index}" for index in range(BODY[level])))
+        for level in (4, 3, 2)
+    },
     1: ("block1.conv",),
 }
 """The steps of each block, from relu N_1 to relu(N-1)_1, or the picture."""

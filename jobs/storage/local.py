@@ -57,16 +57,14 @@ class LocalStore:
     def write(self, key: str, data: bytes) -> None:
         """Overwrite atomically."""
         path = self._path(key)
-        with plain_errors("write", path), self._temporary(data) as temporary:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.replace(path)
+        with plain_errors("write", path):
+            self._write(path, data)
 
     def write_file(self, key: str, file: Path) -> None:
         """Overwrite atomically with the bytes of a file."""
         path = self._path(key)
-        with plain_errors("write", path), file.open("rb") as source, self._temporary(source) as temporary:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.replace(path)
+        with plain_errors("write", path), file.open("rb") as source:
+            self._write(path, source)
 
     def create(self, key: str, data: bytes) -> bool:
         """Create atomically; True if the file now holds exactly `data`."""
@@ -136,6 +134,11 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+    def _write(self, path: Path, data: bytes | BinaryIO) -> None:
+        with self._temporary(data) as temporary:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(path)
 
     def _create(self, path: Path, data: bytes) -> bool:
         with self._temporary(data) as temporary:
