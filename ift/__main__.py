@@ -13,6 +13,7 @@ from ift.command_line import Request, run
 from ift.errors import IftError, SettingsError
 from ift.parts.memory import bytes_of, usual_memory
 from ift.settings import Settings
+from ift.shifts import MOST_PHASES
 from ift.stylizer import Stylizer
 
 _LARGE: dict[str, Any] = {"rich_help_panel": "Large pictures"}
@@ -104,7 +105,7 @@ def main(
         int,
         typer.Option(
             min=1,
-            max=8,
+            max=MOST_PHASES,
             help="Average each frame over N shifts of the networks' lattice: half the flicker with 4, at N"
             " times the time.",
             **_FRAMES,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ift.box import Box
 from ift.errors import SettingsError
 from ift.network_shape import MULTIPLE, padded_size
 from ift.part import Part
+from ift.shifts import SHIFTS, Shift
 
 
 def parts_of(height: int, width: int, tile: int | None, halo: int) -> tuple[Part, ...]:
@@ -31,6 +34,13 @@ def parts_of(height: int, width: int, tile: int | None, halo: int) -> tuple[Part
         for left, right in _spans(padded.width, tile)
     ]
     return tuple(Part((height, width), core, core.grown(halo).within(padded)) for core in cores)
+
+
+def parts_in_phases(height: int, width: int, tile: int | None, halo: int, phases: int) -> Iterator[tuple[Shift, Part]]:
+    """The parts of a picture in each of its phases (`ift.parts.phases`); arguments as for `parts_of`."""
+    for down, right in SHIFTS[:phases]:
+        for part in parts_of(height + down, width + right, tile, halo):
+            yield (down, right), part
 
 
 def _spans(side: int, tile: int) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ import typer
 
 from ift import options
 from ift.settings import MAX_LARGE_PIXELS
+from ift.shifts import MOST_PHASES
 from ift.weight_files import weights_digest
 from jobs.storage.uris import scheme
 
@@ -42,6 +43,7 @@ class Planning:
         shard_size: most pairs that are committed together.
         tile: the longest side of the parts of large results, in pixels.
         whole_megapixels: larger results are made in parts.
+        phases: of the networks' lattice, over which each frame of a group is averaged.
     """
 
     manifest: str
@@ -55,6 +57,7 @@ class Planning:
     shard_size: int | None
     tile: int = 1024
     whole_megapixels: float = 4.5
+    phases: int = 1
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,12 @@ def planning(
     whole_megapixels: Annotated[
         float, typer.Option(min=0, help="Larger results are made in parts, by all workers together.")
     ] = 4.5,
+    phases: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MOST_PHASES, help="Average each frame of a group over N shifts of the networks' lattice."
+        ),
+    ] = 1,
     shard_size: Annotated[
         int | None, typer.Option(min=1, help="Pairs committed together. Default: by the number of pairs.")
     ] = None,
@@ -178,7 +187,7 @@ def planning(
     }  # fmt: skip
     return Planning(
         manifest, preset, knobs, resolution or None, style_resolution, image_format, quality, layout, shard_size, tile,
-        whole_megapixels,
+        whole_megapixels, phases,
     )  # fmt: skip
 
 

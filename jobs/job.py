@@ -66,6 +66,7 @@ def prepare(store: Store, planned: Planning, sources: Sources, console: Console)
         layout=planned.layout,
         tile=planned.tile,
         whole_megapixels=planned.whole_megapixels,
+        phases=planned.phases,
         shard_size=planned.shard_size,
         allowed=sources.allowed,
     )

@@ -18,10 +18,7 @@ from ift.box import Box
 from ift.errors import SettingsError
 from ift.padding import reflected
 from ift.parts.grid import Picture, Pixels
-
-SHIFTS = ((0, 0), (5, 7), (2, 6), (7, 5), (1, 3), (6, 2), (3, 1), (4, 4))
-"""(down, right) in pixels, k·(1, 3) modulo 8. The first two differ at the first pooling, the first four at the second
-as well, and all eight at all three, both downwards and to the right."""
+from ift.shifts import MOST_PHASES, SHIFTS, UNSHIFTED, Shift
 
 
 @dataclass(frozen=True)
@@ -69,19 +66,38 @@ def in_phases(pictures: Sequence[Picture], count: int) -> list[Picture]:
     Raises:
         SettingsError: another count, or there are masks.
     """
-    if not 1 <= count <= len(SHIFTS):
-        raise SettingsError(f"{count} phases: there may be 1 to {len(SHIFTS)}")
-    if count == 1:
-        return list(pictures)
-    if any(picture.mask is not None for picture in pictures):
+    if not 1 <= count <= MOST_PHASES:
+        raise SettingsError(f"{count} phases: there may be 1 to {MOST_PHASES}")
+    if count > 1 and any(picture.mask is not None for picture in pictures):
         raise SettingsError("pictures with masks have one phase")
     views = []
     for picture in pictures:
-        average = _Average(picture.pixels.height, picture.pixels.width, count, picture.write)
-        for down, right in SHIFTS[:count]:
-            shifted = Shifted(picture.pixels, down, right)
-            views.append(Picture(shifted, partial(average.add, down, right)))
+        write = averaged(picture.pixels.height, picture.pixels.width, count, picture.write)
+        views += [
+            Picture(in_phase(picture.pixels, shift), partial(write, shift), picture.mask) for shift in SHIFTS[:count]
+        ]
     return views
+
+
+def in_phase(pixels: Pixels, shift: Shift) -> Pixels:
+    """A picture as it is in a phase."""
+    return pixels if shift == UNSHIFTED else Shifted(pixels, *shift)
+
+
+def averaged(
+    height: int, width: int, count: int, write: Callable[[Box, Tensor], None]
+) -> Callable[[Shift, Box, Tensor], None]:
+    """Takes the pixels (3, h, w) of a box in each of `count` phases of a picture, and writes their mean.
+
+    Args:
+        height: of the picture, in pixels.
+        width: the same.
+        count: of phases; one is written as it comes, of several the mean once all are there.
+        write: takes the pixels of a box in the picture.
+    """
+    if count == 1:
+        return lambda shift, box, pixels: write(box, pixels)
+    return _Average(height, width, count, write).add
 
 
 @dataclass
@@ -95,8 +111,9 @@ class _Average:
     _sum: Tensor | None = field(default=None, init=False)
     _left: int = field(default=0, init=False)
 
-    def add(self, down: int, right: int, box: Box, pixels: Tensor) -> None:
+    def add(self, shift: Shift, box: Box, pixels: Tensor) -> None:
         """Takes the pixels (3, h, w) of a box in the picture shifted so."""
+        down, right = shift
         if self._sum is None:
             self._sum = torch.zeros(3, self.height, self.width)
             self._left = self.count * self.height * self.width

@@ -16,9 +16,10 @@ from PIL import Image
 from ift.box import Box
 from ift.images import encode_image, format_of
 from ift.large.saving import save_large
+from ift.parts.phases import averaged
 from ift.raw_picture import RawPicture
 from ift.stopwatch import Stopwatch
-from ift.tiling import parts_of
+from ift.tiling import parts_in_phases
 from jobs.outputs import Outputs, open_outputs
 from jobs.parts.gathering import Gathered, GatherShard
 from jobs.plan import PlannedPair
@@ -78,9 +79,7 @@ class GatherWorker(ShardWorkerBase[Record]):
         with self._contents.workplace() as folder:
             raw = RawPicture(folder / "result.raw", gathered.height, gathered.width).create()
             with clock.stage("fetch"):
-                for number, part in enumerate(parts_of(gathered.height, gathered.width, gathered.tile, halo=0)):
-                    raw.write(part.inside, _pixels(self.store.read(gathered.way.picture_key(pair.row, number))))
-                    self.beats += 1
+                self._fetch(pair, gathered, raw)
             file = folder / f"result.{format_of(pair.output)}"
             with clock.stage("encode"):
                 self._encode(raw, file, gathered)
@@ -92,6 +91,14 @@ class GatherWorker(ShardWorkerBase[Record]):
         record.resolution = pair.resolution or max(gathered.height, gathered.width)
         record.status = "done"
         record.seconds |= clock.seconds
+
+    def _fetch(self, pair: PlannedPair, gathered: Gathered, raw: RawPicture) -> None:
+        height, width, phases = gathered.height, gathered.width, gathered.phases
+        write = averaged(height, width, phases, raw.write)
+        parts = parts_in_phases(height, width, gathered.tile, 0, phases)
+        for number, (shift, part) in enumerate(parts):
+            write(shift, part.inside, _pixels(self.store.read(gathered.way.picture_key(pair.row, number))))
+            self.beats += 1
 
     def _encode(self, raw: RawPicture, file: Path, gathered: Gathered) -> None:
         if gathered.tile is not None:

@@ -18,6 +18,7 @@ class Gathered:
         height: of its picture, in pixels.
         width: the same.
         tile: the longest side of its parts; None where it is one part.
+        phases: that its parts are of.
         seconds: spent on its parts, by stage.
         failure: type and message, where one of its parts has failed.
     """
@@ -26,6 +27,7 @@ class Gathered:
     height: int
     width: int
     tile: int | None
+    phases: int
     seconds: Mapping[str, float]
     failure: tuple[str, str] | None = None
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from ift.network_shape import padded_size
 from ift.part import Part
 from ift.settings import Settings
+from ift.shifts import Shift
 from ift.steps import margins, steps_of
-from ift.tiling import parts_of
+from ift.tiling import parts_in_phases
 from jobs.plan import PlannedPair
 
 
@@ -46,12 +47,14 @@ class Group:
         members: by their rows.
         tile: the longest side of a part, in pixels.
         whole: pixels up to which a member is one part.
+        phases: of the networks' lattice, over which each member is averaged.
     """
 
     name: str
     members: tuple[Member, ...]
     tile: int
     whole: int
+    phases: int
 
     @property
     def settings(self) -> Settings:
@@ -78,27 +81,32 @@ class Group:
         """The longest side of a member's parts; None where it is one part."""
         return None if member.pixels <= self.whole else self.tile
 
-    def parts(self) -> Iterator[tuple[Member, int, Part]]:
-        """Every part with its member and its number within that."""
+    def parts(self) -> Iterator[tuple[Member, int, Shift, Part]]:
+        """Every part with its member, its number within that, and its phase."""
         settings = self.settings
         halo = margins(steps_of(settings), settings)[0]
         for member in self.members:
-            for number, part in enumerate(parts_of(member.height, member.width, self.tile_of(member), halo)):
-                yield member, number, part
+            parts = parts_in_phases(member.height, member.width, self.tile_of(member), halo, self.phases)
+            for number, (shift, part) in enumerate(parts):
+                yield member, number, shift, part
 
 
-def groups_of(members: Iterable[Member], tile: int, whole: int) -> list[Group]:
+def groups_of(members: Iterable[Member], tile: int, whole: int, phases: int) -> list[Group]:
     """The groups that pairs belong to, in the order of their first rows.
 
     Args:
         members: pairs that wait, in any order.
         tile: the longest side of a part, in pixels.
         whole: pixels up to which a member is one part.
+        phases: of frames of a group; a pair of no group has one.
     """
     by_key: dict[str, list[Member]] = {}
     for member in sorted(members, key=lambda member: member.pair.row):
         by_key.setdefault(_key(member.pair), []).append(member)
-    return [Group(_name(key, each), tuple(each), tile, whole) for key, each in by_key.items()]
+    return [
+        Group(_name(key, each), tuple(each), tile, whole, 1 if each[0].pair.group is None else phases)
+        for key, each in by_key.items()
+    ]
 
 
 def _key(pair: PlannedPair) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ift.shifts import UNSHIFTED, Shift
 from jobs.parts.group import Group
 from jobs.plan import PlannedPair
 from jobs.plan.shards import PairShard
@@ -59,6 +60,7 @@ class PartPair:
         member: the member as planned.
         number: of the part within its member.
         part: as `ift.part.Part.to_json` wrote it; empty for a map.
+        shift: of its phase.
     """
 
     row: int
@@ -68,6 +70,7 @@ class PartPair:
     member: PlannedPair
     number: int = 0
     part: str = ""
+    shift: Shift = UNSHIFTED
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,13 @@ def map_shard(group: Group, way: Way, station: int, fingerprint: str) -> LegShar
 def _portions(group: Group) -> Iterator[list[PartPair]]:
     portion: list[PartPair] = []
     megapixels = 0.0
-    for row, (member, number, part) in enumerate(group.parts()):
+    for row, (member, number, shift, part) in enumerate(group.parts()):
         pixels = part.core.height * part.core.width / 1e6
         if portion and (megapixels + pixels > _MEGAPIXELS or len(portion) == _MOST_PARTS):
             yield portion
             portion, megapixels = [], 0.0
         pair = member.pair
         name = f"{pair.pair_id}, part {number}"
-        portion.append(PartPair(row, name, pair.content, pair.styles, pair, number, part.to_json()))
+        portion.append(PartPair(row, name, pair.content, pair.styles, pair, number, part.to_json(), shift))
         megapixels += pixels
     yield portion

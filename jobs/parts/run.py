@@ -133,6 +133,7 @@ class PartsRun:
                     member.height,
                     member.width,
                     tour.group.tile_of(member),
+                    tour.group.phases,
                     seconds.get(row, {}),
                     tour.failures.get(row),
                 )
@@ -176,7 +177,7 @@ def waiting_groups(store: Store, plan: Plan) -> list[Group]:
     """All that waits in a run whose ordinary work is done."""
     members = waiting_members(store, plan)
     tile, whole = int(plan.options["tile"]), int(plan.options["whole_megapixels"] * 1e6)
-    return groups_of(members, tile, whole)
+    return groups_of(members, tile, whole, int(plan.options["phases"]))
 
 
 def waiting_members(store: Store, plan: Plan, shards: Iterable[int] | None = None) -> Iterator[Member]:
@@ -213,10 +214,13 @@ def _way(group: Group) -> Way:
 
 def _waves(groups: Iterable[Group]) -> Iterator[list[Group]]:
     wave: list[Group] = []
+    together = 0.0
     for group in groups:
-        if wave and sum(each.megapixels for each in wave) + group.megapixels > _TOGETHER:
+        megapixels = group.megapixels * group.phases
+        if wave and together + megapixels > _TOGETHER:
             yield wave
-            wave = []
+            wave, together = [], 0.0
         wave.append(group)
+        together += megapixels
     if wave:
         yield wave

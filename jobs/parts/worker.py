@@ -17,10 +17,10 @@ from ift.images import encode_image
 from ift.journey import Journey, State
 from ift.label_mask import decode_labels
 from ift.part import Part
-from ift.parts.grid import window_of
+from ift.parts.grid import Pixels, window_of
 from ift.parts.in_parts import KEPT_SKIPS
+from ift.parts.phases import in_phase
 from ift.parts.scratch import Scratch
-from ift.raw_picture import RawPicture
 from ift.stopwatch import Stopwatch
 from ift.tallies import Map, Tally, pool, tensors_from_bytes, tensors_of, tensors_to_bytes
 from jobs.parts.legs import LegShard, PartPair, Way
@@ -50,7 +50,7 @@ class _Errand:
         way: of its group.
         pair: that stands for it.
         part: as it is.
-        content: of its member.
+        content: of its member, in the part's phase.
         mask: of its member.
     """
 
@@ -58,7 +58,7 @@ class _Errand:
     way: Way
     pair: PartPair
     part: Part
-    content: RawPicture
+    content: Pixels
     mask: Mask | None
 
     @cached_property
@@ -139,7 +139,8 @@ class PartWorker(ShardWorkerBase[PartRecord]):
     def _errand(self, journey: Journey, way: Way, pair: PartPair) -> _Errand:
         part, member = Part.from_json(pair.part), pair.member
         content = self._contents.open(way.group, member.row, member.content, member.resolution)
-        return _Errand(journey, way, pair, part, content, self._mask_of(member, part.size))
+        mask = self._mask_of(member, part.size)  # groups, which alone have phases, have none
+        return _Errand(journey, way, pair, part, in_phase(content, pair.shift), mask)
 
     def _state(self, errand: _Errand, station: int) -> tuple[State, Tensor]:
         """A part at a station, and the seconds spent on it, as kept on this node; or by going there once more."""

@@ -11,7 +11,7 @@ from typing import Any
 from jobs.errors import NotFoundInStoreError, PlanError
 from jobs.storage import Store
 
-PLAN_VERSION = 5
+PLAN_VERSION = 6
 """Of the layout of a plan and of how its fingerprint is computed."""
 
 PLAN_KEY = "plan.json"

@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What decides the bytes of the results: image_format, quality, layout, tile and whole_megapixels."""
+        """What decides the bytes of the results: image_format, quality, layout, tile, whole_megapixels, phases."""
         return self.editions[0].options
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from ift.settings import Settings
+from ift.shifts import MOST_PHASES
 from jobs.errors import PlanError
 from jobs.manifest import Defaults, Manifest
 from jobs.plan.editions import Edition, edition_fingerprint, edition_key, read_editions
@@ -57,6 +58,7 @@ def prepare_plan(
     layout: str = OBJECTS,
     tile: int = 1024,
     whole_megapixels: float = 4.5,
+    phases: int = 1,
     shard_size: int | None = None,
     allowed: Sequence[str] = (),
 ) -> Prepared:
@@ -76,14 +78,15 @@ def prepare_plan(
         layout: how the pictures are kept, a name in `LAYOUTS`.
         tile: the longest side of the parts of large results, in pixels: a multiple of 8 from 128 to 8192.
         whole_megapixels: larger results are made in parts.
+        phases: of the networks' lattice, over which each frame of a group is averaged (`ift.parts.phases`).
         shard_size: most pairs in a new shard; None for one that suits the number of rows.
         allowed: folders and s3:// prefixes below which all pictures must lie; none means anywhere.
 
     Raises:
         ManifestError: not a manifest, or rows that cannot be used (up to ten of them in one message).
         SettingsError: the defaults contradict each other.
-        PlanError: an unknown format or layout, a tile, megapixels or a shard size out of range, outputs that collide,
-            or the store holds another plan: the message says what differs.
+        PlanError: an unknown format or layout, a tile, megapixels, phases or a shard size out of range, outputs that
+            collide, or the store holds another plan: the message says what differs.
         StorageError: the manifest cannot be read, or the store not be reached.
     """
     if image_format not in SUFFIXES:
@@ -94,13 +97,15 @@ def prepare_plan(
         raise PlanError(f"the tile is {tile} pixels: it must be a multiple of 8 from {_TILES[0]} to {_TILES[-1]}")
     if not 0 < whole_megapixels < math.inf:
         raise PlanError(f"whole_megapixels is {whole_megapixels:g}: it must be a finite number above 0")
+    if not 1 <= phases <= MOST_PHASES:
+        raise PlanError(f"{phases} phases: there may be 1 to {MOST_PHASES}")
     if shard_size is not None and shard_size < 1:
         raise PlanError(f"the shard size is {shard_size}: it must be 1 or more")
     Settings.from_options(defaults.preset, **defaults.options)
     uri = manifest_uri if scheme(manifest_uri) else str(Path(manifest_uri).absolute())  # workers run in other folders
     options = {
         "image_format": image_format, "quality": quality, "layout": layout, "tile": tile,
-        "whole_megapixels": float(whole_megapixels),
+        "whole_megapixels": float(whole_megapixels), "phases": phases,
     }  # fmt: skip
     with TemporaryDirectory(prefix="ift-plan-") as name:
         file = copy_to_file(uri, Path(name))

@@ -284,13 +284,19 @@ def test_megapixels_that_are_none(plan_of, megapixels):
         plan_of(row(0), whole_megapixels=megapixels)
 
 
-def test_how_large_results_are_made_is_kept_in_the_plan(plan_of, store):
-    plan_of(row(0), tile=128, whole_megapixels=2, store=store)
+@pytest.mark.parametrize("phases", [0, 9])
+def test_phases_that_are_none(plan_of, phases):
+    with pytest.raises(PlanError, match=f"{phases} phases: there may be 1 to 8"):
+        plan_of(row(0), phases=phases)
+
+
+def test_how_results_in_parts_are_made_is_kept_in_the_plan(plan_of, store):
+    plan_of(row(0), tile=128, whole_megapixels=2, phases=4, store=store)
     plan = load_plan(store)
-    assert (plan.options["tile"], plan.options["whole_megapixels"]) == (128, 2.0)
+    assert (plan.options["tile"], plan.options["whole_megapixels"], plan.options["phases"]) == (128, 2.0, 4)
     options = [plan_of(row(0), tile=tile).options for tile in (136, 8192)]
     assert [(each["tile"], each["whole_megapixels"]) for each in options] == [(136, 4.5), (8192, 4.5)]
-    assert plan_of(row(0), tile=128, whole_megapixels=2.0, store=store) == plan
+    assert plan_of(row(0), tile=128, whole_megapixels=2.0, phases=4, store=store) == plan
 
 
 def test_a_shard_size_below_one(plan_of):
@@ -351,7 +357,9 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_for_good(plan_of):
         [None, "reel", None],
         [hashlib.sha256(canonical(look)).hexdigest() for look in looks],
     ]
-    options = {"image_format": "png", "quality": 90, "layout": "objects", "tile": 1024, "whole_megapixels": 4.5}
+    options = {
+        "image_format": "png", "quality": 90, "layout": "objects", "tile": 1024, "whole_megapixels": 4.5, "phases": 1
+    }  # fmt: skip
     outputs = [["images/pair-0.png", "images/c.tif", "images/pair-2.png"]]
     parts = {
         "pairs": hashlib.sha256(canonical(pairs)).hexdigest(),
@@ -361,7 +369,7 @@ def test_the_fingerprint_is_the_same_on_every_machine_and_for_good(plan_of):
         "weights": WEIGHTS,
     }
     assert plan.editions[0].parts == parts
-    assert plan.fingerprint == hashlib.sha256(canonical([5, parts])).hexdigest()
+    assert plan.fingerprint == hashlib.sha256(canonical([6, parts])).hexdigest()
 
 
 def canonical(value):
@@ -434,7 +442,7 @@ def test_the_pairs_are_plain_parquet_files(plan_of, store, tmp_path):
     rows = pq.read_table(tmp_path / "job" / page.key).to_pylist()
     assert [(row["pair_id"], row["shard"]) for row in rows] == [("pair-0", 0), ("pair-1", 1)]
     head = json.loads(store.read("plan.json"))
-    assert (head["version"], head["rows"], head["shards"]) == (5, 2, 2)
+    assert (head["version"], head["rows"], head["shards"]) == (6, 2, 2)
     assert head["manifest"] == plan.manifest == str(tmp_path / "manifest.jsonl")
 
 
@@ -518,8 +526,9 @@ def test_a_driver_killed_before_the_commit_mark_left_no_plan(plan_of, store):
         (
             [row(0), row(1)],
             {"image_format": "jpeg"},
-            "other options of the output (image_format png, quality 90, layout objects, tile 1024, whole_megapixels 4.5"
-            " then, image_format jpeg, quality 90, layout objects, tile 1024, whole_megapixels 4.5 now)",
+            "other options of the output (image_format png, quality 90, layout objects, tile 1024, whole_megapixels"
+            " 4.5, phases 1 then, image_format jpeg, quality 90, layout objects, tile 1024, whole_megapixels 4.5,"
+            " phases 1 now)",
         ),
         (
             [row(0), row(1)],
@@ -560,7 +569,7 @@ def test_no_plan(store):
     [
         lambda head: head[:30],
         lambda head: b"[]",
-        lambda head: b'{"version": 5}',
+        lambda head: b'{"version": 6}',
         lambda head: b"\xff" + head,
         lambda head: head.replace(b'"rows": 2', b'"rows": 3'),
         lambda head: head.replace(b'"shards": 2', b'"shards": 1'),
@@ -603,8 +612,8 @@ def test_the_pairs_of_another_plan_are_not_taken_for_its_own(plan_of, store, tmp
 
 def test_a_plan_of_another_version(plan_of, store):
     plan_of(row(0), store=store)
-    store.write("plan.json", store.read("plan.json").replace(b'"version": 5', b'"version": 4'))
-    with pytest.raises(PlanError, match="of version 4, this program reads version 5: use the program that started"):
+    store.write("plan.json", store.read("plan.json").replace(b'"version": 6', b'"version": 5'))
+    with pytest.raises(PlanError, match="of version 5, this program reads version 6: use the program that started"):
         load_plan(store)
 
 

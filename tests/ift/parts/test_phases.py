@@ -8,7 +8,8 @@ from ift import Settings
 from ift.box import Box
 from ift.errors import SettingsError
 from ift.parts import InMemory
-from ift.parts.phases import SHIFTS, Shifted
+from ift.parts.phases import Shifted
+from ift.shifts import SHIFTS
 
 SETTINGS = Settings.from_options("artistic", n_upd=2)
 DEEPEST_ONLY = Settings.from_options("artistic", n_upd=(0, 0, 0, 3), gate=0)

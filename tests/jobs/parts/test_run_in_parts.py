@@ -70,15 +70,16 @@ def by_id(output, rows=7):
     return {record["pair_id"]: record for record in assert_whole(output, rows)}
 
 
-def in_parts(model, contents, style, tile, folder):
+def in_parts(model, contents, style, folder, tile=None, phases=1):
     """What the library makes of a group."""
+    folder.mkdir(exist_ok=True)
     raws = []
     for number, content in enumerate(contents):
         raws.append(RawPicture(folder / f"{number}.raw", *content.shape[1:]).create())
 
     group = [Picture(InMemory(content), raw.write) for content, raw in zip(contents, raws, strict=True)]
     settings = Settings.from_options("artistic", n_upd=3)
-    stylize_in_parts(model, group, style, settings, Scratch(folder / "scratch"), tile=tile)
+    stylize_in_parts(model, group, style, settings, Scratch(folder / "scratch"), tile=tile, phases=phases)
     return [raw.read(Box(0, 0, raw.height, raw.width)) for raw in raws]
 
 
@@ -95,7 +96,7 @@ def test_every_pair_is_made_in_its_way_and_nothing_is_left_over(clean):
 def test_a_large_picture_is_what_the_library_makes_of_it(clean, dataset, tmp_path):
     model = Stylizer.from_pretrained()
     content, style = (load_image(dataset.parent / name) for name in ("large.png", "s1.png"))
-    (expected,) = in_parts(model, [content], model.style(style), 128, tmp_path)
+    (expected,) = in_parts(model, [content], model.style(style), tmp_path, tile=128)
     made = load_image(clean / by_id(clean)["large"]["output"])
     assert torch.equal(made, expected)
     whole = model.stylize(content, model.style(style), n_upd=3)
@@ -105,6 +106,25 @@ def test_a_large_picture_is_what_the_library_makes_of_it(clean, dataset, tmp_pat
 def test_a_group_shares_its_statistics(clean, dataset):
     made = {name: load_image(clean / record["output"]) for name, record in by_id(clean).items()}
     assert float((made["f1"] - made["other"]).abs().mean()) > 0.005  # the same content by itself
+
+
+def test_frames_of_a_group_are_averaged_over_phases(dataset, tmp_path):
+    manifest, output = dataset.parent / "film.jsonl", tmp_path / "out"
+    rows = [*frames("film", "f1", "f2"), {"pair_id": "other", "content": "f1.png", "style": "s2.png"}]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ("--image-format", "png", "--n-upd", 3, "--resolution", 0, "--phases", 2)
+    result = call("run", "--manifest", manifest, "--output", output, *flags)
+    assert result.returncode == 0, result.stdout + result.stderr
+    model = Stylizer.from_pretrained()
+    f1, f2, style = (load_image(dataset.parent / f"{name}.png") for name in ("f1", "f2", "s2"))
+    once, twice = (in_parts(model, [f1, f2], model.style(style), tmp_path / str(n), phases=n) for n in (1, 2))
+    records = by_id(output, 3)
+    made = [load_image(output / records[name]["output"]) for name in ("f1", "f2", "other")]
+    for ours, expected, one in zip(made, twice, once, strict=False):
+        assert float((ours - expected).abs().max()) < 1.01 / 255  # phases are rounded before they are averaged
+        assert float((one - expected).abs().max()) > 4 / 255
+    alone = model.stylize(f1, model.style(style), n_upd=3)
+    assert float((made[2] - alone).abs().max()) < 0.51 / 255  # a pair of no group has one phase
 
 
 def test_a_mask_is_heeded(clean):
