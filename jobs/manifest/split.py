@@ -43,7 +43,8 @@ def split_manifest(uri: str, shares: Sequence[float], *, by: str = "content", se
     Args:
         uri: local path or s3:// URI of a Parquet manifest, `a.parquet`; the parts are `a-00000-of-00002.parquet`, ….
         shares: of each part, positive, that sum to 1.
-        by: `content`: all rows of one content are in one part; `row`: each goes by its pair_id.
+        by: `content`: all rows of one content are in one part; `row`: each goes by its pair_id. Rows of one `group`,
+            which share their statistics, are in one part in any case.
         seed: other seeds give other parts.
 
     Raises:
@@ -108,13 +109,21 @@ def _parts(
 ) -> Iterator[tuple[int, pa.Table]]:
     with tqdm(desc="splitting", total=source.metadata.num_rows, unit=" rows", dynamic_ncols=True, disable=None) as bar:
         for batch in source.iter_batches(_BATCH_ROWS):
-            keys = batch[column].dictionary_encode()
             if batch[column].null_count:
                 raise ManifestError(f"a row has no {column}, by which to split: give one to each")
-            part_of_key = np.searchsorted(
-                bounds, hashes(keys.dictionary.to_pylist(), seed, b"split") / 2.0**64, "right"
-            )
-            part_of_row = part_of_key[keys.indices.to_numpy()]
+            part_of_row = _places(batch[column], bounds, seed, b"split")
+            if "group" in schema.names:
+                of_group = _places(batch["group"], bounds, seed, b"split groups")
+                part_of_row = np.where(batch["group"].is_valid(), of_group, part_of_row)
             for part in np.unique(part_of_row).tolist():
                 yield part, pa.Table.from_batches([batch.filter(pa.array(part_of_row == part))]).cast(schema)
             bar.update(batch.num_rows)
+
+
+def _places(keys: pa.Array, bounds: np.ndarray, seed: int, purpose: bytes) -> np.ndarray:
+    """The part of each row by its key; anything where that is null."""
+    coded = keys.cast(pa.large_string()).dictionary_encode()
+    place_of_key = np.searchsorted(bounds, hashes(coded.dictionary.to_pylist(), seed, purpose) / 2.0**64, "right")
+    nowhere = len(place_of_key)
+    places: np.ndarray = np.append(place_of_key, 0)[coded.indices.fill_null(nowhere).to_numpy()]
+    return places

@@ -63,6 +63,25 @@ def test_rows_of_one_content_may_be_apart(tmp_path):
     assert min(part.rows for part in split_manifest(uri, [0.5, 0.5], by="row")) > 20
 
 
+def test_rows_of_a_group_stay_together(tmp_path):
+    uri = write(tmp_path / "a.parquet", 90, 1)
+    plain = [rows_of(part.uri) for part in split_manifest(uri, [0.5, 0.5])]
+    table = pq.read_table(uri)
+    films = pa.array([f"{row // 3 % 10}" if row % 3 else None for row in range(90)])
+    for kind in (pa.string(), pa.dictionary(pa.int8(), pa.string()), pa.int32()):
+        pq.write_table(table.append_column("group", films.cast(kind)), uri)
+        for by in ("content", "row"):
+            parts = [rows_of(part.uri) for part in split_manifest(uri, [0.5, 0.5], by=by)]
+            first, second = ({row["group"] for row in part} - {None} for part in parts)
+            assert len(first | second) == 10 and not first & second
+            assert min(map(len, (first, second))) > 0 and sum(map(len, parts)) == 90
+        parts = [rows_of(part.uri) for part in split_manifest(uri, [0.5, 0.5])]
+        alone = [[row["content"] for row in part if row["group"] is None] for part in parts]
+        assert alone == [[row["content"] for row in part if int(row["content"][7:-4]) % 3 == 0] for part in plain]
+    pq.write_table(table.append_column("group", pa.nulls(90)), uri)
+    assert [part.rows for part in split_manifest(uri, [0.5, 0.5])] == list(map(len, plain))
+
+
 @pytest.mark.parametrize(
     ("shares", "by", "words"),
     [
