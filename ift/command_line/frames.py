@@ -12,7 +12,7 @@ from ift.command_line.request import Request
 from ift.command_line.scratch_folder import scratch_folder
 from ift.command_line.styles import load_styles
 from ift.errors import SettingsError
-from ift.frames import Frames, is_video, open_frames, open_writer
+from ift.frames import Frames, check_output, is_video, open_frames, open_writer
 from ift.parts import Picture
 from ift.parts.in_parts import journey_of, stylize_in_parts
 from ift.parts.memory import fits_whole, tile_within
@@ -29,6 +29,7 @@ def stylize_frames(request: Request, model: Stylizer) -> str:
     """
     if request.rate is not None and not (math.isfinite(request.rate) and is_video(request.output)):
         raise SettingsError(f"--rate {request.rate:g} goes with a video as output, and is a number: such as 29.97")
+    check_output(request.output, request.content)  # decoding a video may take minutes
     with scratch_folder(None, request.output) as folder:
         started = time.perf_counter()
         frames = open_frames(request.content, folder, request.resolution)

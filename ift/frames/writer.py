@@ -164,11 +164,9 @@ def open_writer(
     """
     if not 1 <= quality <= 100:
         raise SettingsError(f"quality is {quality}, but must lie between 1 and 100")
-    if output.resolve() == frames.source.resolve() or (output.exists() and output.samefile(frames.source)):
-        raise SettingsError(f"{output} is where the frames come from: name another place")
+    check_output(output, frames.source)
     sizes = [(picture.height, picture.width) for picture in frames.pictures]
     if output.suffix.lower() not in SUFFIXES:
-        _check_folder(output)
         return Writer(PictureFiles(output, result_names(frames.names, suffix), quality), sizes, scratch)
     if len(set(sizes)) > 1:
         raise SettingsError(f"{output}: frames of several sizes are no video; name a folder")
@@ -184,8 +182,16 @@ def open_writer(
     return Writer(VideoFile(output, sizes[0], times, rate, quality, None), sizes, scratch)
 
 
-def _check_folder(output: Path) -> None:
-    if output.is_dir():
+def check_output(output: Path, source: Path) -> None:
+    """What can be told of an output before any frame is read.
+
+    Raises:
+        SettingsError: it would overwrite its source, or is neither a folder nor a video that can be written.
+    """
+    there = output.exists() and source.exists()
+    if output.resolve() == source.resolve() or (there and output.samefile(source)):
+        raise SettingsError(f"{output} is where the frames come from: name another place")
+    if output.suffix.lower() in SUFFIXES or output.is_dir():
         return
     if output.exists():
         raise SettingsError(f"{output} is a file, but the results need a folder: name another place")

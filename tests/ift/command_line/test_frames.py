@@ -64,6 +64,14 @@ def test_phases_are_averaged(command, folder, frames, float32):
     assert pixels("two/f2.png").shape == (48, 64, 3) and 0 < difference.mean() < 20
 
 
+def test_the_output_is_looked_at_before_any_frame_is(command, folder, frames):
+    (folder / "torn.mp4").write_bytes(b"no video")
+    result = command("torn.mp4", *FAST, "-o", "out.png")
+    assert result.exit_code != 0 and "out.png: a video is written as .mp4" in result.stderr
+    result = command("missing.mp4", *FAST, "-o", "frames")
+    assert result.exit_code != 0 and "missing.mp4 does not exist" in result.stderr
+
+
 def test_frames_of_several_sizes_in_tiles(command, frames, float32):
     save_image(torch.rand(3, 30, 90), frames / "f3.png")
     for name, how in {"whole": (), "tiles": ("--tile", "32")}.items():
