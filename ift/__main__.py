@@ -99,7 +99,9 @@ def main(
     ] = True,
     window: Annotated[
         int | None,
-        typer.Option(min=1, help="Share it over so many frames, for long videos.  [default: all]", **_FRAMES),
+        typer.Option(
+            min=1, help="Share it over so many frames, an odd number, for long videos.  [default: all]", **_FRAMES
+        ),
     ] = None,
     phases: Annotated[
         int,
