@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +67,16 @@ class Scratch:
     def __contains__(self, name: object) -> bool:
         return name in self._sizes
 
-    def keep(self, name: str, tensors: Mapping[str, Tensor], *, must: bool = False) -> bool:
+    def keep(
+        self, name: str, tensors: Mapping[str, Tensor], *, must: bool = False, instead_of: Sequence[str] = ()
+    ) -> bool:
         """Keeps tensors, unless there is no room for them.
 
         Args:
             name: by which they are found again.
             tensors: on any device.
             must: keep them in any case.
+            instead_of: what goes once they are kept, and whose room they may take.
 
         Returns:
             Whether they are kept.
@@ -84,7 +87,7 @@ class Scratch:
         # Features lie channel by channel within a pixel, and are written as they lie.
         flat = {key: (x.permute(0, 2, 3, 1) if x.dim() == 4 else x).cpu().contiguous() for key, x in tensors.items()}
         size = _HEADER + sum(_HEADER + x.nbytes for x in flat.values())
-        if not must and sum(self._sizes.values()) - self._sizes.get(name, 0) + size > self._room:
+        if not must and not self._has_room(size, {name, *instead_of}):
             return False
         part = self.folder / f"{uuid.uuid4().hex}.part"
         try:
@@ -96,6 +99,8 @@ class Scratch:
                 return False
             raise ImageError(f"{self.folder} cannot hold more scratch files: make room ({error})") from error
         self._sizes[name] = size
+        for other in instead_of:
+            self.drop(other)
         return True
 
     def load(self, name: str, device: torch.device) -> dict[str, Tensor] | None:
@@ -114,6 +119,15 @@ class Scratch:
         """Lets go of tensors, if they are there."""
         self._sizes.pop(name, None)
         self._path(name).unlink(missing_ok=True)
+
+    def _has_room(self, size: int, going: Set[str]) -> bool:
+        """Whether there is room for so many bytes once some have gone."""
+        if self._taken(going) + size > self._room:  # another process may have taken some away
+            self._sizes = {name: size for name, size in self._sizes.items() if self._path(name).exists()}
+        return self._taken(going) + size <= self._room
+
+    def _taken(self, going: Set[str]) -> int:
+        return sum(size for name, size in self._sizes.items() if name not in going)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{os.path.basename(name)}{_SUFFIX}"  # noqa: PTH119 (a name never leaves the folder)

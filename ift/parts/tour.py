@@ -140,8 +140,8 @@ class Tour:
         if len(self._all) == 1:
             self._held = state
             return
-        if self.scratch.keep(_state(leg), state.tensors()) and leg.station > 0:
-            self.scratch.drop(_state(Leg(leg.index, leg.station - 1)))
+        before = [_state(Leg(leg.index, station)) for station in range(leg.station)]
+        self.scratch.keep(_state(leg), state.tensors(), instead_of=before)
 
     def _forget(self, leg: Leg) -> None:
         """Lets go of what nobody will ask for any more."""

@@ -22,12 +22,14 @@ class Member:
 
     Attributes:
         shard: the index of its shard.
+        fingerprint: of the shard.
         pair: as planned.
         height: of its content as it will be stylized, in pixels.
         width: the same.
     """
 
     shard: int
+    fingerprint: str
     pair: PlannedPair
     height: int
     width: int
@@ -118,6 +120,6 @@ def _key(pair: PlannedPair) -> str:
 
 
 def _name(key: str, members: list[Member]) -> str:
-    """Other members, or other sizes, would be other statistics."""
-    who = [[member.pair.row, member.pair.pair_id, member.height, member.width] for member in members]
+    """Other members, sizes or plans would be other statistics, and what nodes have kept of them is not for this one."""
+    who = [[member.fingerprint, member.pair.row, member.height, member.width] for member in members]
     return hashlib.sha256(json.dumps([key, who]).encode()).hexdigest()[:24]

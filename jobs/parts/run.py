@@ -187,9 +187,12 @@ def waiting_members(store: Store, plan: Plan, shards: Iterable[int] | None = Non
     for index, table in iter_records(store, plan, committed, columns):
         waiting = {row["row"]: row for row in table.to_pylist() if waits(row)}
         if waiting:
-            for pair in plan.shard(index).pairs:
+            shard = plan.shard(index)
+            for pair in shard.pairs:
                 if pair.row in waiting:
-                    yield Member(index, pair, waiting[pair.row]["height"], waiting[pair.row]["width"])
+                    yield Member(
+                        index, shard.fingerprint, pair, waiting[pair.row]["height"], waiting[pair.row]["width"]
+                    )
 
 
 def sweep_parts(store: Store, plan: Plan) -> None:

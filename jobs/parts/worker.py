@@ -119,9 +119,7 @@ class PartWorker(ShardWorkerBase[PartRecord]):
             record.tensors = tensors_to_bytes(tensors_of(journey.solve(station, self._pooled(shard, journey))))
             return
         errand = self._errand(journey, way, pair)
-        start, spent = self._state(errand, station - 1)
-        state = self._proceed(errand, start)
-        scratch = self._scratch_of(way.group)
+        state, spent = self._state(errand, station)
         if shard.kind == "write":
             picture = encode_image(journey.picture(state)[0], "png")
             self.store.write(way.picture_key(pair.member.row, pair.number), picture)
@@ -131,10 +129,10 @@ class PartWorker(ShardWorkerBase[PartRecord]):
         else:
             record.tensors = tensors_to_bytes(tensors_of(journey.measure(state, errand.image, errand.mask)))
             spent += torch.tensor([clock.seconds.get(stage, 0.0) for stage in TIMED])
-            scratch.keep(_name(pair, station), {**state.tensors(), _SPENT: spent})
-        # Not the last one, from which a part goes on again if this leg is not committed.
-        for before in range(station - 1):
-            scratch.drop(_name(pair, before))
+            # Before the commit: should that fail, the part is here already when it is sent again.
+            before = [_name(pair, earlier) for earlier in range(station)]
+            kept = {**state.tensors(), _SPENT: spent}
+            self._scratch_of(way.group).keep(_name(pair, station), kept, instead_of=before)
 
     def _errand(self, journey: Journey, way: Way, pair: PartPair) -> _Errand:
         part, member = Part.from_json(pair.part), pair.member
@@ -143,7 +141,7 @@ class PartWorker(ShardWorkerBase[PartRecord]):
         return _Errand(journey, way, pair, part, in_phase(content, pair.shift), mask)
 
     def _state(self, errand: _Errand, station: int) -> tuple[State, Tensor]:
-        """A part at a station, and the seconds spent on it, as kept on this node; or by going there once more."""
+        """A part at a station, and the seconds spent on it before, from the last place where this node has kept it."""
         if station < 0:
             return errand.journey.depart(errand.part), torch.zeros(len(TIMED))
         tensors = self._scratch_of(errand.way.group).load(_name(errand.pair, station), self.model.device)

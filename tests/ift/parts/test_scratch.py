@@ -77,6 +77,25 @@ def test_what_must_be_kept_is_kept_without_room_and_takes_room_from_the_rest(tmp
     assert {path.stem for path in tmp_path.iterdir()} == {"tally", "more"}
 
 
+def test_what_is_kept_may_take_the_room_of_what_goes_for_it(tmp_path):
+    scratch = Scratch(tmp_path, 8000)
+    one, two = {"x": torch.ones(1200)}, {"x": torch.full((1500,), 2.0)}
+    assert scratch.keep("a-0", one)
+    assert not scratch.keep("a-1", two)
+    assert scratch.keep("a-1", two, instead_of=["a-0", "never there"])
+    assert {path.stem for path in tmp_path.iterdir()} == {"a-1"}
+    assert not scratch.keep("a-2", {"x": torch.ones(4000)}, instead_of=["a-1"])
+    assert torch.equal(scratch.load("a-1", CPU)["x"], two["x"])  # nothing goes for what is not kept
+
+
+def test_room_that_another_has_made_is_seen(tmp_path):
+    ours, others = Scratch(tmp_path, 8000), Scratch(tmp_path, 8000)
+    assert ours.keep("a", {"x": torch.ones(1500)})
+    assert not ours.keep("b", {"x": torch.ones(1500)})
+    others.drop("a")
+    assert ours.keep("b", {"x": torch.ones(1500)})
+
+
 def test_room_is_a_share_of_what_is_free_on_the_disk(tmp_path):
     assert not Scratch(tmp_path, share=0.0).keep("a", {"x": torch.ones(1)})
     assert Scratch(tmp_path, share=0.5).keep("a", {"x": torch.ones(1)})
