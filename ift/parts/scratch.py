@@ -122,8 +122,10 @@ class Scratch:
 
     def _has_room(self, size: int, going: Set[str]) -> bool:
         """Whether there is room for so many bytes once some have gone."""
-        if self._taken(going) + size > self._room:  # another process may have taken some away
-            self._sizes = {name: size for name, size in self._sizes.items() if self._path(name).exists()}
+        if self._taken(going) + size <= self._room:
+            return True
+        # Another process may have taken some away.
+        self._sizes = {name: held for name, held in self._sizes.items() if self._path(name).exists()}
         return self._taken(going) + size <= self._room
 
     def _taken(self, going: Set[str]) -> int:

@@ -122,8 +122,7 @@ def _parts(
 
 def _places(keys: pa.Array, bounds: np.ndarray, seed: int, purpose: bytes) -> np.ndarray:
     """The part of each row by its key; anything where that is null."""
-    coded = keys.cast(pa.large_string()).dictionary_encode()
+    coded = keys.cast(pa.large_string()).fill_null("").dictionary_encode()
     place_of_key = np.searchsorted(bounds, hashes(coded.dictionary.to_pylist(), seed, purpose) / 2.0**64, "right")
-    nowhere = len(place_of_key)
-    places: np.ndarray = np.append(place_of_key, 0)[coded.indices.fill_null(nowhere).to_numpy()]
+    places: np.ndarray = place_of_key[coded.indices.to_numpy()]
     return places
