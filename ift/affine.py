@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ift.fused import linear_relu
 from ift.moments import Moments
-from ift.onednn import linear_relu
 
 
 @dataclass(frozen=True)

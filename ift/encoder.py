@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ift.onednn import conv2d_relu
+from ift.fused import conv2d_relu
 from ift.reflection import reflect
 from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ift.onednn import products_of_bfloat16
+from ift.fused import products_of_bfloat16
 
 _CHUNK = 1 << 22
 """Numbers that are summed over at a time: 16 MB in float32, which stay in a processor's cache."""

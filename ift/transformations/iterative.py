@@ -1,17 +1,6 @@
-"""The IFT transformation: from the moments of content and style to the matrix A of F = A X.
-
-Beside A the solvers keep T = A M Aᵀ. An update along D then takes a few products of C×C matrices, whatever the
-number of pixels:
-
-    G = 2(A − I) + W A,  W = 4μ(T − S)        A ← A − ηD        T ← T − η(D M Aᵀ + A M Dᵀ) + η² D M Dᵀ
-
-These are four, W A, D M, D M Aᵀ and D M Dᵀ, and two from A = I. A step that is known beforehand needs but three, for
-T is then the product of A M and Aᵀ.
-"""
+"""The IFT transformation: from the moments of content and style to the matrix A of F = A X."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,9 +9,11 @@ from ift.affine import AffineMap
 from ift.errors import DivergenceError
 from ift.moments import Moments
 from ift.settings import LEVELS, Settings
+from ift.transformations.descent import descent
 from ift.transformations.line_search import best_step
-from ift.transformations.objective import inner, objective
+from ift.transformations.objective import gradient, inner
 from ift.transformations.rounding import is_flat, natural_scale
+from ift.transformations.updates import Problem
 
 
 def ift_map(
@@ -91,56 +82,28 @@ def _penalty(pixels: Tensor, scale: Tensor, level: int, settings: Settings) -> T
 
 def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Settings) -> Tensor:
     index = level - 1
-    style = style.expand_as(content)
+    problem = Problem(content, style.expand_as(content), mu)
     if settings.solver == "fixed_step":
-        return _fixed_step(content, style, mu, settings.n_upd[index], settings.eta, LEVELS[index])
+        return _fixed_step(problem, settings.n_upd[index], settings.eta, LEVELS[index])
     conjugate = settings.solver == "conjugate_gradient"
-    return _line_search(content, style, mu, settings.n_upd[index], conjugate=conjugate, tolerance=settings.tolerance)
+    return _line_search(problem, settings.n_upd[index], conjugate=conjugate, tolerance=settings.tolerance)
 
 
-@dataclass
-class _State:
-    """An iterate A with T = A M Aᵀ, each (B, C, C); None for A = I."""
+def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:
+    """The published update F ← F − η dl/dF, n_upd times: A ← A − ηG, with A M beside it and T as their product.
 
-    a: Tensor | None
-    t: Tensor
-
-    @property
-    def matrix(self) -> Tensor:
-        """A."""
-        return _identity_like(self.t) if self.a is None else self.a
-
-    def gradient(self, style: Tensor, mu: Tensor) -> tuple[Tensor, Tensor]:
-        """G, and T − S."""
-        mismatch = self.t - style
-        w = 4 * mu * mismatch
-        if self.a is None:
-            return w, mismatch
-        g = torch.baddbmm(self.a, w, self.a, beta=2)
-        g.diagonal(dim1=-1, dim2=-2).sub_(2)
-        return g, mismatch
-
-    def changes(self, d: Tensor, dm: Tensor) -> tuple[Tensor, Tensor]:
-        """D M Aᵀ + A M Dᵀ and D M Dᵀ, given D and D M: T′(η) and T″(η)/2 but for the sign of the first."""
-        dma = dm if self.a is None else dm @ self.a.mT
-        return dma + dma.mT, dm @ d.mT
-
-    def move(self, eta: Tensor, d: Tensor, cross: Tensor, square: Tensor) -> None:
-        """A ← A − ηD; η as (B, 1, 1)."""
-        self.a = torch.addcmul(self.matrix, d, eta, value=-1)
-        self.t = torch.addcmul(torch.addcmul(self.t, cross, eta, value=-1), square, eta**2)
-
-
-def _fixed_step(content: Tensor, style: Tensor, mu: Tensor, n_upd: int, eta: float, level: str) -> Tensor:
-    """The published update F ← F − η dl/dF, n_upd times."""
-    state, am = _State(None, content), content
-    for _ in range(n_upd):
-        g, _ = state.gradient(style, mu)
-        a, am = torch.sub(state.matrix, g, alpha=eta), torch.sub(am, g @ content, alpha=eta)
-        state = _State(a, am @ a.mT)
-    a = state.matrix
-    before = objective(_identity_like(content), content, style, mu)
-    after = objective(a, content, style, mu)
+    Three products an update, for the step is known beforehand.
+    """
+    content, style, mu = problem
+    eye = torch.eye(content.shape[-1], dtype=content.dtype, device=content.device)
+    a, am, t = eye.expand_as(content), content, content
+    for update in range(n_upd):
+        mismatch = t - style
+        g = gradient(a, mismatch, mu) if update else 4 * mu * mismatch  # from A = I
+        a, am = torch.sub(a, g, alpha=eta), torch.sub(am, g @ content, alpha=eta)
+        t = am @ a.mT
+    before = mu.reshape(-1).double() * inner(content - style, content - style)
+    after = inner(am - content, a - eye) + mu.reshape(-1).double() * inner(t - style, t - style)
     # Negated so that NaN counts as divergence.
     if not bool((after <= before * (1 + 1e-5)).all()):
         raise DivergenceError(
@@ -151,50 +114,25 @@ def _fixed_step(content: Tensor, style: Tensor, mu: Tensor, n_upd: int, eta: flo
     return a
 
 
-def _line_search(
-    content: Tensor, style: Tensor, mu: Tensor, n_upd: int, *, conjugate: bool, tolerance: float
-) -> Tensor:
-    """Updates with the exact best step along −G, or along conjugate directions (Polak–Ribière, restarted)."""
-    state = _State(None, content)
-    scalar_mu = mu.reshape(-1).double()
-    value = scalar_mu * inner(content - style, content - style)  # at A = I nothing has changed yet
-    moving = torch.ones_like(value, dtype=torch.bool)
-    last: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
-    for _ in range(n_upd):
-        g, mismatch = state.gradient(style, mu)
-        gm = g @ content
-        norm = inner(g, gm)
-        if not conjugate or last is None:
-            d, dm = g, gm
-        else:
-            last_d, last_dm, last_g, last_norm = last
-            beta = ((norm - inner(last_g, gm)) / last_norm).clamp_min(0).nan_to_num(0, 0, 0)
-            # A direction that does not descend is given up for the gradient.
-            beta = torch.where(norm + beta * inner(last_dm, g) > 0, beta, 0).reshape(-1, 1, 1)
-            beta = beta.to(g.dtype)
-            d, dm = torch.addcmul(g, last_d, beta), torch.addcmul(gm, last_dm, beta)
-        last = (d, dm, g, norm)
-        cross, square = state.changes(d, dm)
-        quartic = torch.stack(
-            [
-                -inner(d, gm),
-                inner(d, dm) + scalar_mu * (inner(cross, cross) + 2 * inner(mismatch, square)),
-                -2 * scalar_mu * inner(cross, square),
-                scalar_mu * inner(square, square),
-            ],
-            dim=-1,
-        )
-        eta = torch.where(moving, best_step(quartic), 0)
-        decrease = -(eta.unsqueeze(-1) ** torch.arange(1, 5, device=eta.device) * quartic).sum(-1)
-        state.move(eta.to(mu.dtype).reshape(-1, 1, 1), d, cross, square)
-        # Each picture of a batch stops by itself, so that its result does not depend on its neighbours.
-        # What is left at a decrease below rounding is noise, and a step along noise leads anywhere.
-        moving = moving & (decrease > max(tolerance, 4 * torch.finfo(mu.dtype).eps) * value)
-        value = value - decrease
-        if not bool(moving.any()):
-            break
-    return state.matrix
+def _line_search(problem: Problem, n_upd: int, *, conjugate: bool, tolerance: float) -> Tensor:
+    """Updates with the exact best step, until the objective no longer moves.
 
-
-def _identity_like(matrix: Tensor) -> Tensor:
-    return torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device).expand_as(matrix)
+    The few numbers of each picture are looked at on the CPU, wherever the matrices are.
+    """
+    least = max(tolerance, 4 * torch.finfo(problem.mu.dtype).eps)
+    with descent(problem, conjugate=conjugate) as updates:
+        *_, value = (first := updates.start()).unbind(-1)
+        quartic, eta = first[:, :4], torch.zeros_like(value)
+        moving = torch.ones_like(value, dtype=torch.bool)
+        for update in range(n_upd):
+            if update:
+                quartic = updates.advance(eta)
+            eta = torch.where(moving, best_step(quartic), 0)
+            decrease = -(eta.unsqueeze(-1) ** torch.arange(1, 5) * quartic).sum(-1)
+            # Each picture of a batch stops by itself, so that its result does not depend on its neighbours.
+            # What is left at a decrease below rounding is noise, and a step along noise leads anywhere.
+            moving = moving & (decrease > least * value)
+            value = value - decrease
+            if not bool(moving.any()):
+                break
+        return updates.matrix(eta)

@@ -30,10 +30,20 @@ def objective(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Ten
     return inner(change @ content, change) + mu.reshape(-1).double() * inner(mismatch, mismatch)
 
 
-def gradient(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Tensor:
-    """Eq. 2 as the matrix G with dl/dF = G X; arguments as for `objective`."""
-    change = matrix - torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    return 2 * change + 4 * mu * (matrix @ content @ matrix.mT - style) @ matrix
+def gradient(matrix: Tensor, mismatch: Tensor, mu: Tensor) -> Tensor:
+    """Eq. 2 as the matrix G with dl/dF = G X.
+
+    Args:
+        matrix: (B, C, C), A.
+        mismatch: (B, C, C), A M Aᵀ − S.
+        mu: (B, 1, 1), λ/n.
+
+    Returns:
+        (B, C, C) G = 2(A − I) + 4μ(A M Aᵀ − S) A.
+    """
+    g = torch.baddbmm(matrix, 4 * mu * mismatch, matrix, beta=2)
+    g.diagonal(dim1=-1, dim2=-2).sub_(2)
+    return g
 
 
 def inner(a: Tensor, b: Tensor) -> Tensor:

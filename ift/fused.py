@@ -1,4 +1,4 @@
-"""What oneDNN, the library below PyTorch on CPUs, does faster than PyTorch's eager operators ask of it.
+"""What oneDNN and cuDNN, the libraries below PyTorch, do faster than PyTorch's eager operators ask of them.
 
 PyTorch's own compiler uses the fused operators, but eager code reaches them only by their internal names. Where a
 version or a device lacks something, or outside inference mode, the same is computed in the plain way.
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 _convolution = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 _product = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+_cudnn = getattr(torch, "cudnn_convolution_relu", None) if torch.version.cuda else None
 
 
 def conv2d_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -28,8 +29,12 @@ def conv2d_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (B, C', H − K + 1, W − K + 1).
     """
+    fused: Tensor
     if _convolution is not None and _fuses(x):
-        fused: Tensor = _convolution(x, weight, bias, [0, 0], [1, 1], [1, 1], 1, "relu", [], "")
+        fused = _convolution(x, weight, bias, [0, 0], [1, 1], [1, 1], 1, "relu", [], "")
+        return fused
+    if _cudnn is not None and _fuses_on_gpu(x):
+        fused = _cudnn(x, weight, bias, (1, 1), (0, 0), (1, 1), 1)
         return fused
     return functional.relu_(functional.conv2d(x, weight, bias))
 
@@ -60,9 +65,14 @@ def products_of_bfloat16() -> Iterator[None]:
 
 
 def _fuses(x: Tensor) -> bool:
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.bfloat16  # in float32 the convolutions take so long that one pass less is lost in them
-        and torch.is_inference_mode_enabled()
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    )
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(available) and _worth_it(x, "cpu")
+
+
+def _fuses_on_gpu(x: Tensor) -> bool:
+    return torch.backends.cudnn.enabled and _worth_it(x, "cuda")
+
+
+def _worth_it(x: Tensor, device: str) -> bool:
+    # In float32 the convolutions take so long that one pass less is lost in them; fused, there is no gradient.
+    return x.device.type == device and x.dtype == torch.bfloat16 and torch.is_inference_mode_enabled()

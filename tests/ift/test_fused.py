@@ -2,18 +2,23 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ift.onednn import conv2d_relu, linear_relu, products_of_bfloat16
+from ift.fused import conv2d_relu, linear_relu, products_of_bfloat16
+
+ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
 
 def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize(
+    ("device", "dtype"),
+    [("cpu", torch.bfloat16), ("cpu", torch.float32), pytest.param("cuda", torch.bfloat16, marks=ON_A_GPU)],
+)
 @pytest.mark.parametrize("inference", [True, False])
-def test_a_convolution_with_relu(dtype, inference):
-    x = random(2, 8, 9, 7).to(dtype).contiguous(memory_format=torch.channels_last)
-    weight, bias = random(16, 8, 3, 3, seed=1).to(dtype), random(16, seed=2).to(dtype)
+def test_a_convolution_with_relu(device, dtype, inference):
+    x = random(2, 8, 9, 7).to(device, dtype).contiguous(memory_format=torch.channels_last)
+    weight, bias = random(16, 8, 3, 3, seed=1).to(device, dtype), random(16, seed=2).to(device, dtype)
     with torch.inference_mode(inference):
         result = conv2d_relu(x, weight, bias)
     exact = functional.conv2d(x.double(), weight.double(), bias.double()).clamp_min(0)

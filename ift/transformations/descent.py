@@ -1,0 +1,135 @@
+"""Where updates are carried out: operator after operator, or on a GPU as CUDA graphs, an update a launch.
+
+An update of small matrices is a hundred short kernels. Launched one by one they take a GPU many times as long as the
+arithmetic; a graph of them is launched at once. How far to go is decided on the host in either case, from five numbers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ift.transformations.updates import Iterate, Problem, advance, start
+
+_KEPT = 32
+"""Shapes whose graphs are kept: four levels, batches of a few sizes. Each holds ten matrices of its shape."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Graphs work on tensors of their own, and share what memory they need on the way."""
+
+
+class Descent(Protocol):
+    """Updates of one problem, a step at a time."""
+
+    def start(self) -> Tensor:
+        """See `updates.start`: (B, 5), on the CPU."""
+
+    def advance(self, eta: Tensor) -> Tensor:
+        """See `updates.advance`: (B, 4), and η as (B,) float64, both on the CPU."""
+
+    def matrix(self, eta: Tensor) -> Tensor:
+        """(B, C, C): A once more moved by η."""
+
+
+@contextmanager
+def descent(problem: Problem, *, conjugate: bool) -> Iterator[Descent]:
+    """The updates of a problem, for as long as the context lasts."""
+    content = problem.content
+    if content.device.type != "cuda":
+        yield _Operators(problem, conjugate)
+        return
+    with _ONE_AT_A_TIME:
+        graphs = _graphs(content.shape, content.dtype, content.device, conjugate)
+        graphs.take(problem)
+        yield graphs
+        # Whoever comes next may use another stream.
+        torch.cuda.current_stream(content.device).synchronize()
+
+
+class _Operators:
+    def __init__(self, problem: Problem, conjugate: bool) -> None:
+        self._problem, self._conjugate = problem, conjugate
+        self._iterate: Iterate
+
+    def start(self) -> Tensor:
+        self._iterate, quartic = start(self._problem)
+        return quartic.cpu()
+
+    def advance(self, eta: Tensor) -> Tensor:
+        self._iterate, quartic = advance(self._problem, self._iterate, self._shaped(eta), conjugate=self._conjugate)
+        return quartic.cpu()
+
+    def matrix(self, eta: Tensor) -> Tensor:
+        return self._iterate.matrix(self._shaped(eta))
+
+    def _shaped(self, eta: Tensor) -> Tensor:
+        return eta.to(self._problem.mu).reshape(-1, 1, 1)
+
+
+class _Graphs:
+    """`start` and `advance` for problems of one shape; they work on tensors that stay where they are."""
+
+    def __init__(self, shape: torch.Size, dtype: torch.dtype, device: torch.device, conjugate: bool) -> None:
+        # Tensors that were made in inference mode could not be written to outside of it.
+        with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(device):
+            matrix = torch.zeros(shape, dtype=dtype, device=device)
+            self._eta = torch.zeros(shape[0], 1, 1, dtype=dtype, device=device)
+            self._problem = Problem(matrix, matrix.clone(), self._eta.clone())
+            iterate, quartic = start(self._problem)
+            self._iterate = Iterate(*(each.clone() for each in iterate))
+            self._quartic = quartic.clone()
+            self._start = self._captured(lambda: start(self._problem))
+            self._advance = self._captured(
+                lambda: advance(self._problem, self._iterate, self._eta, conjugate=conjugate)
+            )
+
+    def _captured(self, update: Callable[[], tuple[Iterate, Tensor]]) -> torch.cuda.CUDAGraph:
+        def run() -> None:
+            iterate, quartic = update()
+            for mine, new in zip(self._iterate, iterate, strict=True):
+                mine.copy_(new)
+            self._quartic[:, : quartic.shape[1]] = quartic
+
+        aside = torch.cuda.Stream(self._quartic.device)  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            run()  # whatever the libraries set up at their first call does not belong into a graph
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=_scratch(self._quartic.device), capture_error_mode="thread_local"):
+            run()
+        return graph
+
+    def take(self, problem: Problem) -> None:
+        for mine, given in zip(self._problem, problem, strict=True):
+            mine.copy_(given)
+
+    def start(self) -> Tensor:
+        self._start.replay()
+        return self._quartic.cpu()
+
+    def advance(self, eta: Tensor) -> Tensor:
+        self._eta.copy_(eta.reshape(-1, 1, 1))
+        self._advance.replay()
+        return self._quartic[:, :-1].cpu()
+
+    def matrix(self, eta: Tensor) -> Tensor:
+        self._eta.copy_(eta.reshape(-1, 1, 1))
+        return self._iterate.matrix(self._eta)
+
+
+@lru_cache(maxsize=_KEPT)
+def _graphs(shape: torch.Size, dtype: torch.dtype, device: torch.device, conjugate: bool) -> _Graphs:
+    return _Graphs(shape, dtype, device, conjugate)
+
+
+@lru_cache
+def _scratch(device: torch.device) -> Any:
+    with torch.cuda.device(device):
+        return torch.cuda.graph_pool_handle()
