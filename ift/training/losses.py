@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from ift.training.autoencoder import Encoding, Reconstruction
 
 _COARSE = 4
 _CELL = 8
+
+_LEAST_SQUARE = 1e-5
+"""Of a relative error, 0.003 of it, below which its root is rounded off."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class LossWeights:
         moments: relative squared error of the second moments of the features at every level, summed. What IFT sets in
             feature space should survive decoding, and a blurred picture has too small moments, where the squared
             error alone prefers it.
+        moment_errors: the same, but each level's error of each picture is not squared. Squared, most of it is that of
+            few pictures of strong colours, once the others are good.
     """
 
     image: float = 0
@@ -43,6 +49,7 @@ class LossWeights:
     lower_features: float = 0
     estimates: float = 0
     moments: float = 0
+    moment_errors: float = 0
 
 
 def autoencoder_loss(images: Tensor, reconstruction: Tensor, features: Tensor, reencoded: Tensor) -> Tensor:
@@ -89,7 +96,11 @@ def loss_terms(
         "feature": (weights.feature, lambda: _squared_error(reencoded, encoding, [level])),
         "lower_features": (weights.lower_features, lambda: _squared_error(reencoded, encoding, all_levels[:-1])),
         "estimates": (weights.estimates, lambda: _squared_error(reconstruction, encoding, all_levels[:-1])),
-        "moments": (weights.moments, lambda: _moment_errors(reencoded, encoding)),
+        "moments": (weights.moments, lambda: _squared_moment_errors(reencoded, encoding).sum(0).mean()),
+        "moment_errors": (
+            weights.moment_errors,
+            lambda: _rooted(_squared_moment_errors(reencoded, encoding)).sum(0).mean(),
+        ),
     }
     return {name: weight * term() for name, (weight, term) in terms.items() if weight}
 
@@ -114,11 +125,16 @@ def _squared_error(ours: Encoding | Reconstruction, wanted: Encoding, levels: Se
     return torch.stack(errors).sum() if errors else wanted.features[0].new_zeros((), dtype=torch.float32)
 
 
-def _moment_errors(ours: Encoding, wanted: Encoding) -> Tensor:
-    """Σ over the levels of ‖M' − M‖² / ‖M‖², the mean over the batch."""
-    total = wanted.features[0].new_zeros((), dtype=torch.float32)
+def _squared_moment_errors(ours: Encoding, wanted: Encoding) -> Tensor:
+    """(N, B) ‖M' − M‖² / ‖M‖² at each level of each picture."""
+    errors = []
     for f, g in zip(ours.features, wanted.features, strict=True):
         moments = second_moments(g)
         error = (second_moments(f) - moments).flatten(1).square().sum(1)
-        total = total + (error / moments.flatten(1).square().sum(1).clamp(min=torch.finfo(torch.float32).tiny)).mean()
-    return total
+        errors.append(error / moments.flatten(1).square().sum(1).clamp(min=torch.finfo(torch.float32).tiny))
+    return torch.stack(errors)
+
+
+def _rooted(squares: Tensor) -> Tensor:
+    """√x, but with a gradient at 0."""
+    return torch.sqrt(squares + _LEAST_SQUARE) - math.sqrt(_LEAST_SQUARE)

@@ -113,6 +113,12 @@ _ALL_BLOCKS = {
     4: replace(_BLOCK_4, image=60, image_open=1000, lattice=5000, moments=10),
 }
 
+_OTHER_COLOURS = {
+    2: replace(_ALL_BLOCKS[2], moments=0, moment_errors=0.5),
+    3: replace(_ALL_BLOCKS[3], moments=0, moment_errors=10),
+    4: replace(_ALL_BLOCKS[4], moments=0, moment_errors=2),
+}
+
 QUICK = Recipe(
     name="quick",
     stages=(
@@ -175,13 +181,25 @@ DEFAULT = replace(
             batch=12,
             learning_rate=1e-3,
             steps=96_000,
-            recoloured=0.6,
             terms=_ALL_BLOCKS,
+            average=0.999,
+        ),
+        Stage(
+            name="other colours",
+            blocks=(2, 3, 4),
+            levels=((2, 0.1), (3, 0.5), (4, 0.4)),
+            crop=256,
+            batch=12,
+            learning_rate=1e-3,
+            steps=49_000,
+            recoloured=0.4,
+            terms=_OTHER_COLOURS,
             average=0.999,
         ),
     ),
 )
-"""The project's own, for a GPU: `QUICK`, then all blocks at once, for long (docs/training.md has what that gains)."""
+"""The project's own, for a GPU: `QUICK`, then all blocks at once, for long, at last with pictures in other colours
+(docs/training.md has what that gains)."""
 
 RECIPES = {recipe.name: recipe for recipe in (DEFAULT, QUICK, PAPER)}
 

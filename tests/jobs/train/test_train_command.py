@@ -29,7 +29,7 @@ def invoke(*arguments):
     [
         (["--recipe", "best"], "default, quick, paper"),
         (["--crop", 33], "multiple of 8"),
-        (["--steps", 2], "4 stages"),
+        (["--steps", 2], "5 stages"),
         (["--precision", "float16"], "float32 or bfloat16"),
         (["--workers", 3, "--batch", 4], "give 1 or 2 or 4, or another --batch"),
         (["--start", "nowhere.safetensors"], "nowhere.safetensors"),
