@@ -14,10 +14,12 @@ def limit_memory(most: int) -> None:
     What was reserved before this call and is not in use, such as the stacks of threads, does not count. Does nothing
     where the system does not say (other than Linux), or has a lower limit already.
     """
+    # Arrow's own pool reserves a GiB at its first use, and some of Arrow uses it whatever it is told to.
+    pa.allocate_buffer(1, memory_pool=pa.default_memory_pool())
+    pa.set_memory_pool(pa.system_memory_pool())
     status = _kilobytes()
     if status is None:
         return
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own would reserve a GiB at the first use of a few bytes
     limit = most + (status["VmData"] - status["RssAnon"]) * 1024
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or limit < hard:

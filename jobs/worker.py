@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ift import ImageError, Settings, Style, Stylizer, fit_labels, mix_styles
+from ift.allocator import is_out_of_memory
 from ift.images import check_side, decode_image, encode_image, format_of, pixels_of, size_of_picture
 from ift.label_mask import decode_labels
 from ift.settings import MAX_PIXELS
@@ -43,6 +44,8 @@ class _Work:
     labels: Tensor | None = None
     result: Tensor | None = None
     setback: Exception | None = None
+    short: bool = False
+    """Whether there was no memory to load it beside others."""
 
     @property
     def over(self) -> bool:
@@ -107,7 +110,18 @@ class ShardWorker(ShardWorkerBase[Record]):
         work = _Work(pair, record, Settings.from_json(pair.settings), time.perf_counter())
         for style in _style_keys(pair, work.settings):
             self._styles.prefetch(style)
-        clock = Stopwatch()
+        try:
+            self._load(work)
+        except Exception as error:  # a row never takes others down, whatever it raises
+            work.short = is_out_of_memory(error)
+            if not work.short:
+                self._fail(work, error, effort)
+        self.beats += 1
+        return work
+
+    def _load(self, work: _Work) -> None:
+        """Reads the content and its mask, or leaves the pair to be made in parts."""
+        pair, clock = work.pair, Stopwatch()
         try:
             with clock.stage("fetch"):
                 data = self.contents.read(pair.content)
@@ -115,8 +129,8 @@ class ShardWorker(ShardWorkerBase[Record]):
                 size = self._size(data, pair)
             if (why := self._why_in_parts(work, size)) is not None:
                 check_side(format_of(pair.output), *size)  # which would else be found out after hours of work
-                record.wait(*size, why)
-                return work
+                work.record.wait(*size, why)
+                return
             with clock.stage("decode"):
                 content = self._decode(data, pair.content, pair.resolution)
             if pair.content_mask is not None:
@@ -125,11 +139,8 @@ class ShardWorker(ShardWorkerBase[Record]):
                 with clock.stage("decode"):
                     work.labels = self._decode_labels(data, pair.content_mask, content)
             work.content = content
-        except Exception as error:  # a row never takes others down, whatever it raises
-            self._fail(work, error, effort)
-        work.record.seconds |= clock.seconds
-        self.beats += 1
-        return work
+        finally:
+            work.record.seconds |= clock.seconds
 
     def _fail(self, work: _Work, error: Exception, effort: Effort) -> None:
         """Fails the row, unless the error is not the row's: then the whole shard is to be sent again."""
@@ -213,8 +224,12 @@ class ShardWorker(ShardWorkerBase[Record]):
                 continue
             clock = Stopwatch(self.model.device)
             try:
+                if work.short:  # by now no other picture is being worked on
+                    self._load(work)
+                    if work.over:
+                        continue
                 with clock.stage("style"):
-                    styles.append(self.style_of(work.pair, work.settings))
+                    styles.append(self._style(work))
                 ready.append(work)
             except Exception as error:  # see _fetch
                 self._fail(work, error, effort)
@@ -230,6 +245,14 @@ class ShardWorker(ShardWorkerBase[Record]):
                 work.record.attempts += 1
                 self._compute([work], effort)
         self.beats += 1
+
+    def _style(self, work: _Work) -> Style:
+        try:
+            return self.style_of(work.pair, work.settings)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        return self.style_of(work.pair, work.settings)  # another picture had the memory while it was loaded
 
     def _stylize(self, works: list[_Work], styles: list[Style]) -> None:
         if not works:
@@ -251,9 +274,9 @@ class ShardWorker(ShardWorkerBase[Record]):
             data = None
             with clock.stage("encode"):
                 try:
-                    data = encode_image(result, format_of(work.pair.output), self.config.quality)
+                    data = self._encode(work.pair.output, result)
                 except Exception as error:  # see _fetch
-                    record.fail(error)
+                    record.fail(self._in_words(error, work.pair.output))
             if data is not None:
                 with clock.stage("upload"):
                     outputs.keep(work.pair, data)
@@ -266,6 +289,16 @@ class ShardWorker(ShardWorkerBase[Record]):
         record.finished_at = time.time()
         self.beats += 1
         return record
+
+    def _encode(self, name: str, result: Tensor) -> bytes:
+        encode = partial(encode_image, result, format_of(name), self.config.quality)
+        try:
+            return encode()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        with self.device:  # now no other picture takes the memory
+            return encode()
 
     def record_of(self, pair: PlannedPair, fingerprint: str) -> Record:
         """The record of a pair that this worker begins."""

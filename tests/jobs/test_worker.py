@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+import jobs.worker as worker_module
 from ift import Stylizer, load_image
 from ift.images import encode_image
 from jobs.errors import CredentialsError, StorageUnavailableError
@@ -256,6 +257,28 @@ def test_a_failing_batch_is_tried_one_by_one(tmp_path):
     assert {record.attempts for record in records} == {2}
 
 
+@pytest.mark.parametrize("function", ["decode_image", "encode_image"])
+@pytest.mark.parametrize("again", [False, True], ids=["once", "always"])
+def test_what_another_picture_left_no_memory_for_is_tried_when_that_is_over(tmp_path, monkeypatch, function, again):
+    plan = plan_of(tmp_path, styles=1, options=QUICK)
+    worker = worker_for(tmp_path)
+    real, seen = getattr(worker_module, function), set()
+
+    def no_memory_at_first(picture, name, *rest):
+        what = picture if isinstance(picture, bytes) else id(picture)
+        if again or what not in seen:
+            seen.add(what)
+            raise MemoryError
+        assert worker.device.locked() or "styles" in name
+        return real(picture, name, *rest)
+
+    monkeypatch.setattr(worker_module, function, no_memory_at_first)
+    records = stylize(worker, plan.shard(0))
+    assert len(records) == 4
+    assert {record.status for record in records} == ({"failed"} if again else {"done"})
+    assert {record.error_type for record in records} == ({"OutOfMemoryError"} if again else {None})
+
+
 def test_the_first_commit_stands(tmp_path):
     plan = plan_of(tmp_path)
     worker = worker_for(tmp_path)
@@ -406,5 +429,6 @@ def test_a_picture_too_large_for_memory_is_a_failed_row_and_the_worker_lives_on(
     records = {record["pair_id"]: record for record in read_run(tmp_path / "out")}
     assert records["huge"]["error_type"] == "OutOfMemoryError", records["huge"]["error"]
     assert "1.5 GiB" in records["huge"]["error"]
-    assert [name for name, record in records.items() if record["status"] == "failed"] == ["huge"]
+    failed = {name: record["error"] for name, record in records.items() if record["status"] == "failed"}
+    assert failed.keys() == {"huge"}, failed
     assert len(records) == 9
