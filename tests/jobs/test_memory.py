@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from ift.allocator import is_out_of_memory
 from jobs.memory import limit_memory
-limit_memory(1 << 30)
+limit_memory(2 << 30)
 
 def outcome(work):
     try:
@@ -25,10 +25,10 @@ def outcome(work):
     return "done"
 
 print(*pa.array(["reserved"]).dictionary_encode().to_pylist())
-print(outcome(lambda: torch.ones(500 << 18)))
-print(outcome(lambda: torch.ones(2 << 28)))
+print(outcome(lambda: torch.ones(1200 << 18)))
+print(outcome(lambda: torch.ones(4 << 28)))
 print(outcome(lambda: Image.new("RGB", (30_000, 30_000))))
-print(outcome(lambda: [bytearray(64 << 20) for _ in range(32)]))
+print(outcome(lambda: [bytearray(64 << 20) for _ in range(64)]))
 print(outcome(lambda: torch.ones(100 << 18)))
 """
 
