@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from ift.fused import linear_relu
+from ift.fused import conv2d_relu
 from ift.moments import Moments
 
 
@@ -46,14 +47,18 @@ class AffineMap:
     def __call__(self, features: Tensor, relu: bool = False) -> Tensor:
         """A F + b for feature maps (B, C, H, W), in their own precision and memory format; its ReLU if asked for."""
         batch, channels, height, width = features.shape
-        pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         matrix = self.matrix.to(features.dtype)
         offset = None if self.offset is None else self.offset.to(features.dtype)
-        if relu and batch == 1 and offset is not None:
-            mapped = linear_relu(pixels[0], matrix[0], offset[0])
-        else:
-            mapped = pixels @ matrix.mT if offset is None else torch.baddbmm(offset.unsqueeze(1), pixels, matrix.mT)
-            mapped = mapped.relu_() if relu else mapped
+        if batch == 1 and features.device.type == "cpu":
+            # oneDNN takes four fifths of the time for a 1×1 convolution that a product of as many numbers takes.
+            kernel, bias = matrix[0, :, :, None, None], None if offset is None else offset[0]
+            if relu and bias is not None:
+                return conv2d_relu(features, kernel, bias)
+            mapped = functional.conv2d(features, kernel, bias)
+            return mapped.relu_() if relu else mapped
+        pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
+        mapped = pixels @ matrix.mT if offset is None else torch.baddbmm(offset.unsqueeze(1), pixels, matrix.mT)
+        mapped = mapped.relu_() if relu else mapped
         return mapped.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
     def __getitem__(self, index: slice) -> AffineMap:

@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 _convolution = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
-_product = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 _cudnn = getattr(torch, "cudnn_convolution_relu", None) if torch.version.cuda else None
 
 
@@ -37,14 +36,6 @@ def conv2d_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         fused = _cudnn(x, weight, bias, (1, 1), (0, 0), (1, 1), 1)
         return fused
     return functional.relu_(functional.conv2d(x, weight, bias))
-
-
-def linear_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """ReLU of x Wᵀ + b, in one pass over memory: (N, C), (C', C), (C') to (N, C')."""
-    if _product is not None and _fuses(x):
-        fused: Tensor = _product(x, weight, bias, "relu", [], "")
-        return fused
-    return functional.relu_(functional.linear(x, weight, bias))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ arithmetic; a graph of them is launched at once. How far to go is decided on the
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
@@ -27,13 +27,13 @@ _ONE_AT_A_TIME = threading.Lock()
 class Descent(Protocol):
     """Updates of one problem, a step at a time."""
 
-    def start(self) -> Tensor:
-        """See `updates.start`: (B, 5), on the CPU."""
+    def start(self) -> list[list[float]]:
+        """See `updates.start`: five numbers for each picture."""
 
-    def advance(self, eta: Tensor) -> Tensor:
-        """See `updates.advance`: (B, 4), and η as (B,) float64, both on the CPU."""
+    def advance(self, eta: Sequence[float]) -> list[list[float]]:
+        """See `updates.advance`: four numbers for each picture, given its η."""
 
-    def matrix(self, eta: Tensor) -> Tensor:
+    def matrix(self, eta: Sequence[float]) -> Tensor:
         """(B, C, C): A once more moved by η."""
 
 
@@ -57,19 +57,20 @@ class _Operators:
         self._problem, self._conjugate = problem, conjugate
         self._iterate: Iterate
 
-    def start(self) -> Tensor:
+    def start(self) -> list[list[float]]:
         self._iterate, quartic = start(self._problem)
-        return quartic.cpu()
+        return _numbers(quartic)
 
-    def advance(self, eta: Tensor) -> Tensor:
+    def advance(self, eta: Sequence[float]) -> list[list[float]]:
         self._iterate, quartic = advance(self._problem, self._iterate, self._shaped(eta), conjugate=self._conjugate)
-        return quartic.cpu()
+        return _numbers(quartic)
 
-    def matrix(self, eta: Tensor) -> Tensor:
+    def matrix(self, eta: Sequence[float]) -> Tensor:
         return self._iterate.matrix(self._shaped(eta))
 
-    def _shaped(self, eta: Tensor) -> Tensor:
-        return eta.to(self._problem.mu).reshape(-1, 1, 1)
+    def _shaped(self, eta: Sequence[float]) -> Tensor:
+        mu = self._problem.mu
+        return torch.tensor(eta, dtype=mu.dtype, device=mu.device).reshape(-1, 1, 1)
 
 
 class _Graphs:
@@ -110,18 +111,26 @@ class _Graphs:
         for mine, given in zip(self._problem, problem, strict=True):
             mine.copy_(given)
 
-    def start(self) -> Tensor:
+    def start(self) -> list[list[float]]:
         self._start.replay()
-        return self._quartic.cpu()
+        return _numbers(self._quartic)
 
-    def advance(self, eta: Tensor) -> Tensor:
-        self._eta.copy_(eta.reshape(-1, 1, 1))
+    def advance(self, eta: Sequence[float]) -> list[list[float]]:
+        self._take(eta)
         self._advance.replay()
-        return self._quartic[:, :-1].cpu()
+        return _numbers(self._quartic[:, :-1])
 
-    def matrix(self, eta: Tensor) -> Tensor:
-        self._eta.copy_(eta.reshape(-1, 1, 1))
+    def matrix(self, eta: Sequence[float]) -> Tensor:
+        self._take(eta)
         return self._iterate.matrix(self._eta)
+
+    def _take(self, eta: Sequence[float]) -> None:
+        self._eta.copy_(torch.tensor(eta, dtype=self._eta.dtype).reshape(-1, 1, 1))
+
+
+def _numbers(quartic: Tensor) -> list[list[float]]:
+    numbers: list[list[float]] = quartic.tolist()
+    return numbers
 
 
 @lru_cache(maxsize=_KEPT)

@@ -117,22 +117,24 @@ def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:
 def _line_search(problem: Problem, n_upd: int, *, conjugate: bool, tolerance: float) -> Tensor:
     """Updates with the exact best step, until the objective no longer moves.
 
-    The few numbers of each picture are looked at on the CPU, wherever the matrices are.
+    The few numbers of each picture are plain floats here, wherever the matrices are.
     """
     least = max(tolerance, 4 * torch.finfo(problem.mu.dtype).eps)
     with descent(problem, conjugate=conjugate) as updates:
-        *_, value = (first := updates.start()).unbind(-1)
-        quartic, eta = first[:, :4], torch.zeros_like(value)
-        moving = torch.ones_like(value, dtype=torch.bool)
+        first = updates.start()
+        quartics, values = [numbers[:4] for numbers in first], [numbers[4] for numbers in first]
+        moving, steps = [True] * len(first), [0.0] * len(first)
         for update in range(n_upd):
             if update:
-                quartic = updates.advance(eta)
-            eta = torch.where(moving, best_step(quartic), 0)
-            decrease = -(eta.unsqueeze(-1) ** torch.arange(1, 5) * quartic).sum(-1)
+                quartics = updates.advance(steps)
+            found = [best_step(*each) if moves else (0.0, 0.0) for each, moves in zip(quartics, moving, strict=True)]
+            steps, changes = [step for step, _ in found], [change for _, change in found]
             # Each picture of a batch stops by itself, so that its result does not depend on its neighbours.
             # What is left at a decrease below rounding is noise, and a step along noise leads anywhere.
-            moving = moving & (decrease > least * value)
-            value = value - decrease
-            if not bool(moving.any()):
+            moving = [
+                moves and -change > least * value for moves, change, value in zip(moving, changes, values, strict=True)
+            ]
+            values = [value + change for value, change in zip(values, changes, strict=True)]
+            if not any(moving):
                 break
-        return updates.matrix(eta)
+        return updates.matrix(steps)

@@ -36,8 +36,9 @@ class Iterate(NamedTuple):
         direction_m: D M.
         cross: D M Aᵀ + A M Dᵀ, by which T changes at first.
         square: D M Dᵀ, by which that changes.
-        gradient: G.
+        gradient: G, float64.
         norm: (B,) ⟨G, G M⟩, float64: the squared length of dl/dF per pixel.
+        length: (B,) ⟨D, D M⟩, float64: the same of the direction.
     """
 
     a: Tensor
@@ -48,6 +49,7 @@ class Iterate(NamedTuple):
     square: Tensor
     gradient: Tensor
     norm: Tensor
+    length: Tensor
 
     def matrix(self, eta: Tensor) -> Tensor:
         """A − ηD, η as (B, 1, 1)."""
@@ -64,9 +66,11 @@ def start(problem: Problem) -> tuple[Iterate, Tensor]:
     mismatch = content - style
     g = 4 * mu * mismatch
     gm = g @ content
-    iterate = Iterate(_identity_like(content), content, g, gm, gm + gm.mT, gm @ g.mT, g, inner(g, gm))
-    value = mu.reshape(-1).double() * inner(mismatch, mismatch)  # nothing has changed yet
-    return iterate, torch.cat([_quartic(problem, iterate, gm, mismatch), value.unsqueeze(-1)], -1)
+    wide, wide_mismatch = g.double(), mismatch.double()
+    norm = inner(wide, gm.double())
+    iterate = Iterate(_identity_like(content), content, g, gm, gm + gm.mT, gm @ g.mT, wide, norm, norm)
+    value = mu.reshape(-1).double() * inner(wide_mismatch, wide_mismatch)  # nothing has changed yet
+    return iterate, torch.cat([_quartic(mu, iterate, norm, wide_mismatch), value.unsqueeze(-1)], -1)
 
 
 def advance(problem: Problem, last: Iterate, eta: Tensor, *, conjugate: bool) -> tuple[Iterate, Tensor]:
@@ -87,26 +91,31 @@ def advance(problem: Problem, last: Iterate, eta: Tensor, *, conjugate: bool) ->
     mismatch = t - style
     g = gradient(a, mismatch, mu)
     gm = g @ content
-    norm = inner(g, gm)
+    # Each matrix is widened once for all its inner products: that takes longer than they do.
+    wide, wide_gm = g.double(), gm.double()
+    norm = slope = length = inner(wide, wide_gm)
     d, dm = g, gm
     if conjugate:
-        beta = ((norm - inner(last.gradient, gm)) / last.norm).clamp_min(0).nan_to_num(0, 0, 0)
+        along = inner(last.direction_m.double(), wide)  # ⟨D, G M⟩ of the last direction
+        beta = ((norm - inner(last.gradient, wide_gm)) / last.norm).clamp_min(0).nan_to_num(0, 0, 0)
         # A direction that does not descend is given up for the gradient.
-        beta = torch.where(norm + beta * inner(last.direction_m, g) > 0, beta, 0).reshape(-1, 1, 1).to(g.dtype)
+        beta = torch.where(norm + beta * along > 0, beta, 0).to(g.dtype)
+        slope, length = norm + beta * along, norm + beta * (2 * along + beta * last.length)
+        beta = beta.reshape(-1, 1, 1)
         d, dm = torch.addcmul(g, last.direction, beta), torch.addcmul(gm, last.direction_m, beta)
     dma = dm @ a.mT
-    iterate = Iterate(a, t, d, dm, dma + dma.mT, dm @ d.mT, g, norm)
-    return iterate, _quartic(problem, iterate, gm, mismatch)
+    iterate = Iterate(a, t, d, dm, dma + dma.mT, dm @ d.mT, wide, norm, length)
+    return iterate, _quartic(mu, iterate, slope, mismatch.double())
 
 
-def _quartic(problem: Problem, iterate: Iterate, gm: Tensor, mismatch: Tensor) -> Tensor:
-    """(B, 4) of the objective along −D, given G M and T − S."""
-    mu = problem.mu.reshape(-1).double()
-    d, dm, cross, square = iterate.direction, iterate.direction_m, iterate.cross, iterate.square
+def _quartic(mu: Tensor, iterate: Iterate, slope: Tensor, mismatch: Tensor) -> Tensor:
+    """(B, 4) of the objective along −D, given (B,) ⟨D, G M⟩ and T − S in float64."""
+    mu = mu.reshape(-1).double()
+    cross, square = iterate.cross.double(), iterate.square.double()
     return torch.stack(
         [
-            -inner(d, gm),
-            inner(d, dm) + mu * (inner(cross, cross) + 2 * inner(mismatch, square)),
+            -slope,
+            iterate.length + mu * (inner(cross, cross) + 2 * inner(mismatch, square)),
             -2 * mu * inner(cross, square),
             mu * inner(square, square),
         ],

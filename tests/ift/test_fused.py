@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ift.fused import conv2d_relu, linear_relu, products_of_bfloat16
+from ift.fused import conv2d_relu, products_of_bfloat16
 
 ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
@@ -22,17 +22,6 @@ def test_a_convolution_with_relu(device, dtype, inference):
     with torch.inference_mode(inference):
         result = conv2d_relu(x, weight, bias)
     exact = functional.conv2d(x.double(), weight.double(), bias.double()).clamp_min(0)
-    assert result.dtype == dtype
-    torch.testing.assert_close(result.double(), exact, rtol=torch.finfo(dtype).eps, atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("inference", [True, False])
-def test_a_product_with_relu(dtype, inference):
-    x, weight, bias = random(50, 8).to(dtype), random(16, 8, seed=1).to(dtype), random(16, seed=2).to(dtype)
-    with torch.inference_mode(inference):
-        result = linear_relu(x, weight, bias)
-    exact = (x.double() @ weight.double().mT + bias.double()).clamp_min(0)
     assert result.dtype == dtype
     torch.testing.assert_close(result.double(), exact, rtol=torch.finfo(dtype).eps, atol=1e-5)
 
