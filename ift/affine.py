@@ -49,7 +49,7 @@ class AffineMap:
         batch, channels, height, width = features.shape
         matrix = self.matrix.to(features.dtype)
         offset = None if self.offset is None else self.offset.to(features.dtype)
-        if batch == 1 and features.device.type == "cpu":
+        if batch == 1 and features.device.type == "cpu" and height * width > 0:  # a region may have no pixels here
             # oneDNN takes four fifths of the time for a 1×1 convolution that a product of as many numbers takes.
             kernel, bias = matrix[0, :, :, None, None], None if offset is None else offset[0]
             if relu and bias is not None:

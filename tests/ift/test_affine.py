@@ -15,7 +15,11 @@ def random_map(batch, channels, seed, offset=True):
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 6), st.integers(1, 6))
 
 
-@given(shapes, st.integers(0, 99), st.booleans())
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 6), st.integers(0, 6)),
+    st.integers(0, 99),
+    st.booleans(),
+)
 def test_map_of_features_is_a_f_plus_b(shape, seed, offset):
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     affine = random_map(shape[0], shape[1], seed, offset)

@@ -262,12 +262,12 @@ def test_a_failing_batch_is_tried_one_by_one(tmp_path):
 def test_what_another_picture_left_no_memory_for_is_tried_when_that_is_over(tmp_path, monkeypatch, function, again):
     plan = plan_of(tmp_path, styles=1, options=QUICK)
     worker = worker_for(tmp_path)
-    real, seen = getattr(worker_module, function), set()
+    real, seen = getattr(worker_module, function), {}  # holds what it has seen, for an id may be given again
 
     def no_memory_at_first(picture, name, *rest):
         what = picture if isinstance(picture, bytes) else id(picture)
         if again or what not in seen:
-            seen.add(what)
+            seen[what] = picture
             raise MemoryError
         assert worker.device.locked() or "styles" in name
         return real(picture, name, *rest)
