@@ -168,34 +168,25 @@ QUICK = Recipe(
 time, for in so few steps what the deeper levels ask of it would disturb it; the gate is drawn at random, so that one
 decoder does both presets."""
 
+_LONG = Stage(
+    name="all blocks",
+    blocks=(2, 3, 4),
+    levels=((2, 0.1), (3, 0.5), (4, 0.4)),
+    crop=256,
+    batch=12,
+    learning_rate=1e-3,
+    steps=96_000,
+    terms=_ALL_BLOCKS,
+    average=0.999,
+)
+
 DEFAULT = replace(
     QUICK,
     name="default",
     stages=(
         *QUICK.stages,
-        Stage(
-            name="all blocks",
-            blocks=(2, 3, 4),
-            levels=((2, 0.1), (3, 0.5), (4, 0.4)),
-            crop=256,
-            batch=12,
-            learning_rate=1e-3,
-            steps=96_000,
-            terms=_ALL_BLOCKS,
-            average=0.999,
-        ),
-        Stage(
-            name="other colours",
-            blocks=(2, 3, 4),
-            levels=((2, 0.1), (3, 0.5), (4, 0.4)),
-            crop=256,
-            batch=12,
-            learning_rate=1e-3,
-            steps=49_000,
-            recoloured=0.4,
-            terms=_OTHER_COLOURS,
-            average=0.999,
-        ),
+        _LONG,
+        replace(_LONG, name="other colours", steps=49_000, recoloured=0.4, terms=_OTHER_COLOURS),
     ),
 )
 """The project's own, for a GPU: `QUICK`, then all blocks at once, for long, at last with pictures in other colours
