@@ -7,7 +7,6 @@ from torch.nn import functional
 
 from ift.encoder import CHANNELS, ReflectConv
 from ift.network_shape import BODY
-from ift.reflection import reflect
 
 
 class Block(nn.Module):
@@ -21,15 +20,17 @@ class Block(nn.Module):
 
     def forward(self, features: Tensor, skip: Tensor | None, gate: float) -> Tensor:
         """(B, C, H, W) to (B, C/2, 2H, 2W); `skip` has the size of the result."""
-        x: Tensor = self.conv_in(features)
-        x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        held = [features]
+        del features
+        narrow = self.conv_in.take(held)
+        held.append(functional.interpolate(narrow, scale_factor=2, mode="bilinear", align_corners=False))
+        del narrow
         if skip is not None:
-            x = x.add_(skip, alpha=gate)
+            held[0].add_(skip, alpha=gate)
             del skip
         for convolution in self.body:
-            x = reflect(x)
-            x = convolution.padded(x)  # type: ignore[operator]
-        return x
+            held.append(convolution.take(held))  # type: ignore[operator]
+        return held.pop()
 
 
 class FirstBlock(nn.Module):

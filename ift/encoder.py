@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ift import winograd
 from ift.fused import conv2d_relu
 from ift.reflection import reflect
 from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
@@ -29,17 +30,28 @@ class ReflectConv(nn.Conv2d):
     def __init__(self, channels_in: int, channels_out: int, relu: bool = True) -> None:
         super().__init__(channels_in, channels_out, 3)
         self._relu = relu
+        self._filters: tuple[object, winograd.Filters] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W), H and W at least 2, to (B, C', H, W)."""
-        return self.padded(reflect(input))
+        return self.take([input])
 
-    def padded(self, features: Tensor) -> Tensor:
-        """What `forward` gives, for features that `reflect` has padded."""
-        if not self._relu:
-            return super().forward(features)
+    def take(self, held: list[Tensor]) -> Tensor:
+        """What `forward` gives for the last of a list, which is taken out, so that its memory is free early."""
         assert self.bias is not None
-        return conv2d_relu(features, self.weight, self.bias)
+        if self._relu and winograd.suits(self.weight):
+            return winograd.convolve(held.pop(), self._transformed(self.bias))
+        held.append(reflect(held.pop()))
+        if not self._relu:
+            return super().forward(held.pop())
+        return conv2d_relu(held.pop(), self.weight, self.bias)
+
+    def _transformed(self, bias: Tensor) -> winograd.Filters:
+        """The weights as they are now, transformed."""
+        now = tuple((each.data_ptr(), None if each.is_inference() else each._version) for each in (self.weight, bias))
+        if self._filters is None or self._filters[0] != now:
+            self._filters = now, winograd.Filters.of(self.weight, bias)
+        return self._filters[1]
 
 
 class Encoder(nn.Module):
@@ -83,23 +95,26 @@ class Encoder(nn.Module):
             The features at relu N_1, and the skip (at relu1_2, relu2_2 or relu3_4) or None.
         """
         skip = None
+        held = [x]
+        del x
         for name in _STAGES[level - 1]:
             if name == "pool":
-                pooled = functional.max_pool2d(x, 2)
+                before = held.pop()
+                held.append(functional.max_pool2d(before, 2))
                 if with_skip:
-                    skip = _lost(x, pooled)
-                x = pooled
+                    skip = _lost(before, held[0])
+                del before
             else:
-                x = reflect(x)
-                x = self.convolutions[name].padded(x)  # type: ignore[operator]
-        return x, skip
+                held.append(self.convolutions[name].take(held))  # type: ignore[operator]
+        return held.pop(), skip
 
     def skip(self, level: int, x: Tensor) -> Tensor:
         """The skip alone that `stage` gives with the features, for N > 1."""
+        held = [x]
+        del x
         for name in _STAGES[level - 1][: _STAGES[level - 1].index("pool")]:
-            x = reflect(x)
-            x = self.convolutions[name].padded(x)  # type: ignore[operator]
-        return _lost(x, functional.max_pool2d(x, 2))
+            held.append(self.convolutions[name].take(held))  # type: ignore[operator]
+        return _lost(held[0], functional.max_pool2d(held[0], 2))
 
 
 def _lost(x: Tensor, pooled: Tensor) -> Tensor:

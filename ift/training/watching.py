@@ -8,26 +8,24 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from ift.encoder import ReflectConv
+from ift.reflection import reflect
 
 
 @contextmanager
 def watched(convolutions: Mapping[str, ReflectConv], record: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Within it, `record` hears of the inputs of each convolution, padded, and of its name.
+    """Within it, `record` hears of the inputs of each convolution, padded, and of its name."""
 
-    Not by a hook, because `padded` is called as often as forward.
-    """
-
-    def watching(name: str, padded: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        def watched(features: Tensor) -> Tensor:
-            record(name, features)
-            return padded(features)
+    def watching(name: str, take: Callable[[list[Tensor]], Tensor]) -> Callable[[list[Tensor]], Tensor]:
+        def watched(held: list[Tensor]) -> Tensor:
+            record(name, reflect(held[-1]))
+            return take(held)
 
         return watched
 
     for name, convolution in convolutions.items():
-        convolution.padded = watching(name, convolution.padded)  # type: ignore[method-assign, assignment]
+        convolution.take = watching(name, convolution.take)  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
         for convolution in convolutions.values():
-            del convolution.padded
+            del convolution.take

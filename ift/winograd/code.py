@@ -1,0 +1,131 @@
+"""Vectors of float32 in LLVM's intermediate representation: what a program for any processor is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from llvmlite import ir
+
+INDEX = ir.IntType(64)
+FLOAT = ir.FloatType()
+BFLOAT16 = ir.IntType(16)  # by its bits: not every LLVM that llvmlite has been built with knows the type
+
+_BIT = ir.IntType(32)
+
+
+def index(value: int) -> ir.Constant:
+    """A constant offset or count."""
+    return ir.Constant(INDEX, value)
+
+
+class Code:
+    """Appends instructions to one function.
+
+    Args:
+        function: whose body it is to be.
+        lanes: numbers in a vector.
+    """
+
+    def __init__(self, function: ir.Function, lanes: int) -> None:
+        self.builder = ir.IRBuilder(function.append_basic_block())
+        self.lanes = lanes
+        self.vector = ir.VectorType(FLOAT, lanes)
+        name = f"llvm.fma.v{lanes}f32"
+        declared = function.module.globals.get(name)
+        self._fma = declared or ir.Function(function.module, ir.FunctionType(self.vector, [self.vector] * 3), name)
+
+    def constant(self, value: float) -> ir.Constant:
+        """The same number in each lane."""
+        return ir.Constant(self.vector, [float(value)] * self.lanes)
+
+    def broadcast(self, pointer: ir.Value) -> ir.Value:
+        """The float32 at an address, in each lane."""
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(undefined, self.builder.load(pointer), ir.Constant(_BIT, 0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_BIT, self.lanes), None))
+
+    def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """a·b + c, rounded once."""
+        return self.builder.call(self._fma, [a, b, c])
+
+    def combine(self, terms: Sequence[tuple[float, ir.Value]]) -> ir.Value | None:
+        """Σ coefficient · vector; None if there are no terms but zeros."""
+        present = sorted((term for term in terms if term[0]), key=lambda term: abs(term[0]) != 1)
+        total: ir.Value | None = None
+        for coefficient, value in present:
+            if total is None:
+                total = value if coefficient == 1 else self.builder.fmul(self.constant(coefficient), value)
+            elif coefficient == 1:
+                total = self.builder.fadd(total, value)
+            elif coefficient == -1:
+                total = self.builder.fsub(total, value)
+            else:
+                total = self.multiply_add(self.constant(coefficient), value, total)
+        return total
+
+    def at(self, pointer: ir.Value, *offset: ir.Value | int) -> ir.Value:
+        """The address of an element: so many behind the first, the product of what is given."""
+        total = index(offset[0]) if isinstance(offset[0], int) else offset[0]
+        for factor in offset[1:]:
+            total = self.builder.mul(total, index(factor) if isinstance(factor, int) else factor)
+        return self.builder.gep(pointer, [total])
+
+    def load(self, pointer: ir.Value) -> ir.Value:
+        """The vector at an address of float32 or bfloat16, as float32."""
+        if pointer.type.pointee == FLOAT:
+            return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
+        halves = ir.VectorType(BFLOAT16, self.lanes)
+        bits = self.builder.load(self.builder.bitcast(pointer, halves.as_pointer()), align=2)
+        wide = self.builder.zext(bits, ir.VectorType(_BIT, self.lanes))
+        return self.builder.bitcast(self.builder.shl(wide, self._bits(16)), self.vector)
+
+    def store(self, value: ir.Value, pointer: ir.Value) -> None:
+        """Writes float32 to an address of float32, or rounds it, half to even, to one of bfloat16."""
+        if pointer.type.pointee == FLOAT:
+            self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
+            return
+        bits = self.builder.bitcast(value, ir.VectorType(_BIT, self.lanes))
+        odd = self.builder.and_(self.builder.lshr(bits, self._bits(16)), self._bits(1))
+        rounded = self.builder.add(bits, self.builder.add(odd, self._bits(0x7FFF)))
+        halves = ir.VectorType(BFLOAT16, self.lanes)
+        narrow = self.builder.trunc(self.builder.lshr(rounded, self._bits(16)), halves)
+        self.builder.store(narrow, self.builder.bitcast(pointer, halves.as_pointer()), align=2)
+
+    @contextmanager
+    def loop(
+        self, stop: ir.Value, step: int, carried: Sequence[ir.Value] = ()
+    ) -> Iterator[tuple[ir.Value, list[ir.Value]]]:
+        """From 0 up to `stop`.
+
+        Args:
+            stop: the first index that is too large.
+            step: from one to the next.
+            carried: values at the start.
+
+        Yields:
+            The index, and the carried values, to be replaced by the next ones; after the loop they are the last.
+        """
+        builder = self.builder
+        before, head = builder.block, builder.append_basic_block()
+        body, after = builder.append_basic_block(), builder.append_basic_block()
+        builder.branch(head)
+        builder.position_at_end(head)
+        position = builder.phi(INDEX)
+        position.add_incoming(index(0), before)
+        phis = [builder.phi(value.type) for value in carried]
+        for phi, value in zip(phis, carried, strict=True):
+            phi.add_incoming(value, before)
+        builder.cbranch(builder.icmp_signed("<", position, stop), body, after)
+        builder.position_at_end(body)
+        values = list(phis)
+        yield position, values
+        position.add_incoming(builder.add(position, index(step)), builder.block)
+        for phi, value in zip(phis, values, strict=True):
+            phi.add_incoming(value, builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
+        values[:] = phis
+
+    def _bits(self, value: int) -> ir.Constant:
+        return ir.Constant(ir.VectorType(_BIT, self.lanes), [value] * self.lanes)

@@ -1,0 +1,65 @@
+"""The matrices of minimal filtering, F(m, 3): m outputs of a filter of three taps from m + 2 products.
+
+Winograd, "Arithmetic Complexity of Computations", 1980, constructs them from the Cook-Toom theorem; Lavin and Gray,
+"Fast Algorithms for Convolutional Neural Networks", 2016, nest them for pictures: Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+Matrix = tuple[tuple[Fraction, ...], ...]
+
+TAPS = 3
+"""Of a filter in each direction."""
+
+
+@dataclass(frozen=True)
+class CookToom:
+    """F(m, 3) in exact numbers, for n = m + 2.
+
+    Attributes:
+        output: (m, n), Aᵀ, from products to outputs.
+        filter: (n, 3), G, from a filter to what is multiplied.
+        input: (n, n), Bᵀ, from inputs to what it is multiplied with.
+    """
+
+    output: Matrix
+    filter: Matrix
+    input: Matrix
+
+
+def cook_toom(points: Sequence[Fraction | int]) -> CookToom:
+    """F(m, 3) by evaluation at m + 1 different points and at infinity.
+
+    The transposed algorithm of polynomial products: Aᵀ and G evaluate, Bᵀ interpolates, the Lagrange denominators are
+    taken into G. Rows of Bᵀ and columns of Aᵀ that belong to ±p differ in signs only, if p and −p follow each other.
+
+    Args:
+        points: small numbers, for rounding grows with their powers.
+    """
+    exact = [Fraction(point) for point in points]
+    tile = len(exact) - TAPS + 2
+    filter_rows, input_rows = [], []
+    for index, point in enumerate(exact):
+        others = exact[:index] + exact[index + 1 :]
+        denominator = Fraction(1)
+        for other in others:
+            denominator *= point - other
+        filter_rows.append(tuple(point**power / denominator for power in range(TAPS)))
+        input_rows.append((*_with_roots(others), Fraction(0)))
+    filter_rows.append(tuple(Fraction(power == TAPS - 1) for power in range(TAPS)))
+    input_rows.append(_with_roots(exact))
+    output = tuple((*(point**power for point in exact), Fraction(power == tile - 1)) for power in range(tile))
+    return CookToom(output, tuple(filter_rows), tuple(input_rows))
+
+
+def _with_roots(roots: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    """The coefficients of Π (x − root), that of 1 first."""
+    coefficients = [Fraction(1)]
+    for root in roots:
+        shifted, scaled = [Fraction(0), *coefficients], [*(root * each for each in coefficients), Fraction(0)]
+        coefficients = [a - b for a, b in zip(shifted, scaled, strict=True)]
+    return tuple(coefficients)

@@ -1,0 +1,251 @@
+"""The program of a convolution with F(m×m, 3×3): transform tiles, multiply, transform back; bias and ReLU with it.
+
+Of each tile of m×m results, the n×n inputs are transformed, n = m + 2, for all channels. The products over channels
+are then n² products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from ift.winograd.code import BFLOAT16, FLOAT, INDEX, Code, index
+from ift.winograd.cook_toom import CookToom
+from ift.winograd.small_matrices import product_by_columns, product_by_rows
+
+APART = 16
+"""Numbers between the channels of one tile and of the next: else they would compete for the same places in caches."""
+
+_OFFSETS, _FLOATS = INDEX.as_pointer(), FLOAT.as_pointer()
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """What of a matrix product is kept in registers.
+
+    Attributes:
+        lanes: float32 numbers in a vector.
+        rows: tiles at a time.
+        vectors: of channels at a time.
+    """
+
+    lanes: int
+    rows: int
+    vectors: int
+
+    @property
+    def channels(self) -> int:
+        """Channels at a time."""
+        return self.lanes * self.vectors
+
+
+class Order(ctypes.Structure):
+    """What the program is to do: addresses, and counts.
+
+    Pictures are channels last, of the same type; all else is float32. `next_tile` and `next_thread` begin at 0, and
+    count what has been taken.
+    """
+
+    _fields_ = [
+        ("source", ctypes.c_int64),
+        ("rows", ctypes.c_int64),  # where each padded row of the source begins, in numbers from its start
+        ("columns", ctypes.c_int64),  # the same for each padded column
+        ("filters", ctypes.c_int64),  # see `Filters`
+        ("bias", ctypes.c_int64),
+        ("result", ctypes.c_int64),
+        ("scratch", ctypes.c_int64),  # `scratch_size` numbers for each thread
+        ("channels", ctypes.c_int64),
+        ("channels_out", ctypes.c_int64),
+        ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("tiles_across", ctypes.c_int64),
+        ("tiles", ctypes.c_int64),
+        ("block", ctypes.c_int64),  # tiles to be worked on together
+        ("next_tile", ctypes.c_int64),
+        ("next_thread", ctypes.c_int64),
+    ]
+
+
+def scratch_size(transforms: CookToom, channels: int, channels_out: int, block: int) -> int:
+    """Numbers of float32 that each thread needs: inputs, products, and a place for pixels beyond the borders."""
+    return len(transforms.input) ** 2 * block * (channels + channels_out + 2 * APART) + channels_out
+
+
+def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, half: bool) -> ir.Module:
+    """The module with one function that others may call, `void name(Order *)`.
+
+    It takes blocks of tiles until none is left; all threads that call it with one order share the work.
+
+    Args:
+        name: of the function.
+        transforms: F(m, 3).
+        blocking: of the products.
+        half: source and result are bfloat16, else float32.
+    """
+    module = ir.Module()
+    pixels = (BFLOAT16 if half else FLOAT).as_pointer()
+    into = _write_input_transform(module, transforms, blocking.lanes, pixels)
+    product = _write_product(module, blocking)
+    out_of = _write_output_transform(module, transforms, blocking.lanes, pixels)
+
+    function, (order,) = _function(module, name, [INDEX.as_pointer()])
+    function.linkage = ""
+    code = Code(function, blocking.lanes)
+    build = code.builder
+    places = {field: code.at(order, place) for place, (field, *_) in enumerate(Order._fields_)}
+
+    def number(field: str) -> ir.Value:
+        return build.load(places[field])
+
+    def pointer(field: str, kind: ir.PointerType) -> ir.Value:
+        return build.inttoptr(number(field), kind)
+
+    source, result = pointer("source", pixels), pointer("result", pixels)
+    rows, columns = pointer("rows", _OFFSETS), pointer("columns", _OFFSETS)
+    filters, bias, scratch = (pointer(field, _FLOATS) for field in ("filters", "bias", "scratch"))
+    channels, channels_out, block = (number(field) for field in ("channels", "channels_out", "block"))
+    height, width, across, tiles = (number(field) for field in ("height", "width", "tiles_across", "tiles"))
+    positions = index(len(transforms.input) ** 2)
+    row, row_out = build.add(channels, index(APART)), build.add(channels_out, index(APART))
+    plane, plane_out = build.mul(block, row), build.mul(block, row_out)
+    all_inputs, all_products = build.mul(positions, plane), build.mul(positions, plane_out)
+    own = build.atomic_rmw("add", places["next_thread"], index(1), "monotonic")
+    inputs = code.at(scratch, own, build.add(build.add(all_inputs, all_products), channels_out))
+    products = code.at(inputs, all_inputs)
+    dump = build.bitcast(code.at(products, all_products), pixels)
+
+    take, work, done = (function.append_basic_block() for _ in range(3))
+    build.branch(take)
+    build.position_at_end(take)
+    first = build.atomic_rmw("add", places["next_tile"], block, "monotonic")
+    build.cbranch(build.icmp_signed("<", first, tiles), work, done)
+
+    build.position_at_end(work)
+    left = build.sub(tiles, first)
+    count = build.select(build.icmp_signed("<", left, block), left, block)
+    build.call(into, [source, rows, columns, channels, across, first, count, inputs, plane, row])
+    with code.loop(positions, 1) as (position, _):
+        a = code.at(inputs, position, plane)
+        b = code.at(filters, position, build.mul(channels, channels_out))
+        c = code.at(products, position, plane_out)
+        build.call(product, [a, b, c, count, channels, channels_out, row, row_out])
+    build.call(
+        out_of, [products, plane_out, row_out, bias, result, dump, channels_out, height, width, across, first, count]
+    )
+    build.branch(take)
+
+    build.position_at_end(done)
+    build.ret_void()
+    return module
+
+
+def _write_input_transform(module: ir.Module, transforms: CookToom, lanes: int, pixels: ir.PointerType) -> ir.Function:
+    """Bᵀ d B of some tiles."""
+    side, tile = len(transforms.input), len(transforms.output)
+    function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = _function(
+        module, "transform_input", [pixels, _OFFSETS, _OFFSETS, *[INDEX] * 4, _FLOATS, INDEX, INDEX]
+    )
+    code = Code(function, lanes)
+    build = code.builder
+    with code.loop(count, 1) as (number, _):
+        position = build.add(first, number)
+        down, right = build.sdiv(position, across), build.srem(position, across)
+        above, left = code.at(rows, down, tile), code.at(columns, right, tile)
+        row_starts = [build.load(code.at(above, i)) for i in range(side)]
+        column_starts = [build.load(code.at(left, j)) for j in range(side)]
+        target = code.at(inputs, number, row)
+        with code.loop(channels, lanes) as (channel, _):
+            here = code.at(source, channel)
+            halfway = [
+                product_by_rows(
+                    code, transforms.input, [code.load(code.at(here, build.add(start, column))) for start in row_starts]
+                )
+                for column in column_starts
+            ]
+            to = code.at(target, channel)
+            for i in range(side):
+                for j, value in enumerate(product_by_rows(code, transforms.input, [column[i] for column in halfway])):
+                    code.store(value, code.at(to, plane, i * side + j))
+    build.ret_void()
+    return function
+
+
+def _write_product(module: ir.Module, blocking: Blocking) -> ir.Function:
+    """C = A B. Rows of A and C lie apart, and are worked on in full blocks: those behind the last may be anything.
+
+    B is in strips of `blocking.channels` columns, one strip after the other.
+    """
+    function, (a, b, c, count, channels, channels_out, row, row_out) = _function(
+        module, "multiply", [_FLOATS] * 3 + [INDEX] * 5
+    )
+    code = Code(function, blocking.lanes)
+    zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
+    with code.loop(channels_out, blocking.channels) as (column, _):
+        strip = code.at(b, column, channels)
+        with code.loop(count, blocking.rows) as (top, _):
+            left = [code.at(a, code.builder.add(top, index(r)), row) for r in range(blocking.rows)]
+            with code.loop(channels, 1, zeros) as (channel, sums):
+                right = [
+                    code.load(code.at(code.at(strip, channel, blocking.channels), v * blocking.lanes))
+                    for v in range(blocking.vectors)
+                ]
+                for r in range(blocking.rows):
+                    factor = code.broadcast(code.at(left[r], channel))
+                    for v in range(blocking.vectors):
+                        place = r * blocking.vectors + v
+                        sums[place] = code.multiply_add(factor, right[v], sums[place])
+            for r in range(blocking.rows):
+                target = code.at(code.at(c, code.builder.add(top, index(r)), row_out), column)
+                for v in range(blocking.vectors):
+                    code.store(sums[r * blocking.vectors + v], code.at(target, v * blocking.lanes))
+    code.builder.ret_void()
+    return function
+
+
+def _write_output_transform(module: ir.Module, transforms: CookToom, lanes: int, pixels: ir.PointerType) -> ir.Function:
+    """The ReLU of Aᵀ M A + b of some tiles."""
+    side, tile = len(transforms.input), len(transforms.output)
+    function, (products, plane, row, bias, result, dump, channels, height, width, across, first, count) = _function(
+        module, "transform_output", [_FLOATS, INDEX, INDEX, _FLOATS, pixels, pixels] + [INDEX] * 6
+    )
+    code = Code(function, lanes)
+    build = code.builder
+    with code.loop(count, 1) as (number, _):
+        position = build.add(first, number)
+        top = build.mul(build.sdiv(position, across), index(tile))
+        left = build.mul(build.srem(position, across), index(tile))
+        targets = []
+        for i in range(tile):
+            for j in range(tile):
+                y, x = build.add(top, index(i)), build.add(left, index(j))
+                inside = build.and_(build.icmp_signed("<", y, height), build.icmp_signed("<", x, width))
+                pixel = code.at(result, build.add(build.mul(y, width), x), channels)
+                targets.append(build.select(inside, pixel, dump))
+        source = code.at(products, number, row)
+        with code.loop(channels, lanes) as (channel, _):
+            here = code.at(source, channel)
+            halfway = [
+                product_by_columns(
+                    code, transforms.output, [code.load(code.at(here, plane, i * side + j)) for i in range(side)]
+                )
+                for j in range(side)
+            ]
+            offset = code.load(code.at(bias, channel))
+            for i in range(tile):
+                for j, value in enumerate(
+                    product_by_columns(code, transforms.output, [column[i] for column in halfway])
+                ):
+                    total = build.fadd(value, offset)
+                    negative = build.fcmp_ordered("<", total, code.constant(0))  # not a number stays one
+                    positive = build.select(negative, code.constant(0), total)
+                    code.store(positive, code.at(targets[i * tile + j], channel))
+    build.ret_void()
+    return function
+
+
+def _function(module: ir.Module, name: str, types: list[ir.Type]) -> tuple[ir.Function, tuple[ir.Argument, ...]]:
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
+    function.linkage = "internal"
+    return function, function.args

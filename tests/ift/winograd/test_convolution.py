@@ -1,0 +1,151 @@
+from contextlib import contextmanager
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import conv2d, pad
+
+from ift import winograd
+from ift.encoder import ReflectConv
+from ift.winograd import Filters, convolve
+from ift.winograd.kernel import Blocking
+from ift.winograd.machine import features, this_blocking
+
+pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
+
+BLOCKINGS = [Blocking(lanes=4, rows=4, vectors=2), Blocking(lanes=8, rows=4, vectors=2)]
+if "avx512f" in features():
+    BLOCKINGS.append(Blocking(lanes=16, rows=8, vectors=2))
+
+
+@contextmanager
+def with_threads(count):
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def layer(channels, channels_out, seed=0):
+    return random(channels_out, channels, 3, 3, seed=seed) / (3 * channels**0.5), random(channels_out, seed=seed + 1)
+
+
+def by_definition(x, weight, bias):
+    padded = pad(x.double(), (1, 1, 1, 1), mode="reflect")
+    return conv2d(padded, weight.double(), bias.double()).relu()
+
+
+def error(result, expected):
+    return float((result.double() - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize("blocking", BLOCKINGS, ids=lambda each: f"{each.lanes} lanes")
+@given(
+    size=st.tuples(st.integers(2, 40), st.integers(2, 40)),
+    channels=st.sampled_from([(16, 32), (32, 64), (48, 32)]),
+    batch=st.integers(1, 3),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=25, deadline=None)
+def test_it_is_the_definition_at_any_size(blocking, size, channels, batch, threads, seed):
+    weight, bias = layer(*channels, seed=seed)
+    x = random(batch, channels[0], *size, seed=seed)
+    with with_threads(threads):
+        result = convolve(x, Filters.of(weight, bias, blocking))
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    assert error(result, by_definition(x, weight, bias)) < 2e-5
+
+
+@pytest.mark.parametrize("channels", [(64, 64), (128, 256), (512, 256)])
+def test_as_many_channels_as_the_networks_have(channels):
+    weight, bias = layer(*channels)
+    x = random(1, channels[0], 61, 50).relu()
+    assert error(convolve(x, Filters.of(weight, bias)), by_definition(x, weight, bias)) < 2e-5
+
+
+def test_bfloat16_is_rounded_once():
+    """To the nearest: what else there is of error is that of float32."""
+    weight, bias = (each.bfloat16() for each in layer(64, 64))
+    x = random(1, 64, 30, 31).bfloat16()
+    expected = by_definition(x, weight, bias)
+    result = convolve(x, Filters.of(weight, bias))
+    assert result.dtype == torch.bfloat16
+    half_a_unit = 2.0**-8
+    assert bool(((result.double() - expected).abs() <= expected.abs() * half_a_unit + 1e-4).all())
+    assert (result == expected.bfloat16()).float().mean() > 0.99
+
+
+def test_halves_are_rounded_to_even():
+    """One input channel, one tap: what comes in goes out, and sums of two are halfway between bfloat16 numbers."""
+    weight = torch.zeros(32, 16, 3, 3)
+    weight[:, 0, 1, 1], weight[:, 1, 1, 1] = 1, 1
+    x = torch.zeros(1, 16, 6, 6)
+    x[:, 0], x[:, 1] = 1 + torch.arange(36).view(6, 6) / 128, 1 / 256
+    result = convolve(x.bfloat16(), Filters.of(weight, torch.zeros(32)))
+    assert torch.equal(result[0, 5].float(), (x[0, 0] + x[0, 1]).bfloat16().float())
+
+
+def test_what_is_not_a_number_is_not_hidden():
+    weight, bias = layer(16, 32)
+    x = random(1, 16, 20, 20)
+    x[0, 3, 10, 10] = torch.nan
+    for dtype in (torch.float32, torch.bfloat16):
+        result = convolve(x.to(dtype), Filters.of(weight, bias))
+        assert bool(result[0, :, 9:12, 9:12].isnan().all())
+        assert not bool(result[0, :, 0].isnan().any())  # two tiles away
+
+
+def test_threads_make_no_difference(monkeypatch):
+    filters, x = Filters.of(*layer(32, 32)), random(1, 32, 100, 90)
+    alone = convolve(x, filters)
+    with with_threads(3):
+        assert torch.equal(convolve(x, filters), alone)
+        # As where PyTorch brings no OpenMP that can be called.
+        monkeypatch.setattr("ift.winograd.team._openmp", lambda: None)
+        assert torch.equal(convolve(x, filters), alone)
+
+
+def test_a_layer_takes_this_way_for_inference_and_the_plain_one_where_there_are_gradients():
+    layer = ReflectConv(32, 32)
+    x = random(1, 32, 17, 12)
+    plain = layer(x)
+    assert plain.requires_grad
+    with torch.inference_mode():
+        fast = layer(x)
+        torch.testing.assert_close(fast, plain.detach(), rtol=1e-4, atol=1e-5)
+        assert torch.equal(fast, convolve(x, Filters.of(layer.weight, layer.bias)))
+
+
+def test_a_layer_notices_that_its_weights_have_changed():
+    layer = ReflectConv(32, 32)
+    x = random(1, 32, 17, 12)
+    with torch.inference_mode():
+        before = layer(x)
+    optimizer = torch.optim.SGD(layer.parameters(), 1.0)
+    layer(x).sum().backward()
+    optimizer.step()
+    with torch.inference_mode():
+        after = layer(x)
+    assert not torch.allclose(after, before)
+    assert error(after, layer(x).detach()) < 2e-5
+    layer.load_state_dict(ReflectConv(32, 32).state_dict())
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(x), convolve(x, Filters.of(layer.weight, layer.bias)))
+
+
+@pytest.mark.parametrize(("channels", "channels_out"), [(3, 64), (64, 3), (20, 64)])
+def test_odd_channels_are_not_for_it(channels, channels_out):
+    with torch.inference_mode():
+        assert not winograd.suits(torch.empty(channels_out, channels, 3, 3))
+        assert not winograd.suits(torch.empty(64, 64, 1, 1))
+        assert not winograd.suits(torch.empty(64, 64, 3, 3, dtype=torch.float64))
+        assert winograd.suits(torch.empty(64, 64, 3, 3))
+    assert not winograd.suits(torch.empty(64, 64, 3, 3))
