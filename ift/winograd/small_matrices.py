@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from llvmlite import ir
 
-from ift.winograd.code import Code
+from ift.native.code import Code
 from ift.winograd.cook_toom import Matrix
 
 

@@ -254,7 +254,7 @@ def test_it_works_in_inference_mode(encoder, content, style):
     outside, _ = run(encoder, content, [style], lambda_, 3)
     with torch.inference_mode():
         inside, _ = run(copy.deepcopy(encoder), content.clone(), [style], lambda_.clone(), 3)
-    assert torch.equal(inside, outside)
+    torch.testing.assert_close(inside, outside, atol=1e-4, rtol=0)  # sums are rounded in another order
     assert not torch.equal(inside, content)
 
 

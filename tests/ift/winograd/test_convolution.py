@@ -8,9 +8,8 @@ from torch.nn.functional import conv2d, pad
 
 from ift import winograd
 from ift.encoder import ReflectConv
+from ift.native.processor import Blocking, features, this_blocking
 from ift.winograd import Filters, convolve
-from ift.winograd.kernel import Blocking
-from ift.winograd.machine import features, this_blocking
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
 
@@ -109,7 +108,7 @@ def test_threads_make_no_difference(monkeypatch):
     with with_threads(3):
         assert torch.equal(convolve(x, filters), alone)
         # As where PyTorch brings no OpenMP that can be called.
-        monkeypatch.setattr("ift.winograd.team._openmp", lambda: None)
+        monkeypatch.setattr("ift.native.team._openmp", lambda: None)
         assert torch.equal(convolve(x, filters), alone)
 
 

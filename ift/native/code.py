@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,6 +18,41 @@ _BIT = ir.IntType(32)
 def index(value: int) -> ir.Constant:
     """A constant offset or count."""
     return ir.Constant(INDEX, value)
+
+
+def void_function(
+    module: ir.Module, name: str, types: Sequence[ir.Type]
+) -> tuple[ir.Function, tuple[ir.Argument, ...]]:
+    """A new function without a result, for this module only, and its arguments."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), types), name)
+    function.linkage = "internal"
+    return function, function.args
+
+
+class Fields:
+    """What a structure of 64-bit numbers and addresses holds, in a function that is given its address.
+
+    Args:
+        code: of the function.
+        structure: its address.
+        kind: says the names of its fields.
+    """
+
+    def __init__(self, code: Code, structure: ir.Value, kind: type[ctypes.Structure]) -> None:
+        self._code = code
+        self._places = {name: code.at(structure, place) for place, (name, *_) in enumerate(kind._fields_)}
+
+    def number(self, name: str) -> ir.Value:
+        """The number of that name."""
+        return self._code.builder.load(self._places[name])
+
+    def pointer(self, name: str, kind: ir.PointerType) -> ir.Value:
+        """The address of that name."""
+        return self._code.builder.inttoptr(self.number(name), kind)
+
+    def take(self, name: str, count: ir.Value) -> ir.Value:
+        """The number of that name, which then is greater by a count: each thread that asks gets one of its own."""
+        return self._code.builder.atomic_rmw("add", self._places[name], count, "monotonic")
 
 
 class Code:
@@ -91,6 +127,40 @@ class Code:
         halves = ir.VectorType(BFLOAT16, self.lanes)
         narrow = self.builder.trunc(self.builder.lshr(rounded, self._bits(16)), halves)
         self.builder.store(narrow, self.builder.bitcast(pointer, halves.as_pointer()), align=2)
+
+    def add_to(self, pointer: ir.Value, value: ir.Value) -> None:
+        """Adds a vector to what is at an address of float64."""
+        wide = ir.VectorType(ir.DoubleType(), self.lanes)
+        place = self.builder.bitcast(pointer, wide.as_pointer())
+        total = self.builder.fadd(self.builder.load(place, align=8), self.builder.fpext(value, wide))
+        self.builder.store(total, place, align=8)
+
+    @contextmanager
+    def until_taken(
+        self, fields: Fields, name: str, block: ir.Value, stop: ir.Value
+    ) -> Iterator[tuple[ir.Value, ir.Value]]:
+        """While there are any: the next block of what several threads share out.
+
+        Args:
+            fields: of what they have in common.
+            name: of the field that says what has been taken.
+            block: how much to take at once.
+            stop: the first that is not there to be taken.
+
+        Yields:
+            The first, and how many.
+        """
+        builder = self.builder
+        head, body, after = (builder.append_basic_block() for _ in range(3))
+        builder.branch(head)
+        builder.position_at_end(head)
+        first = fields.take(name, block)
+        builder.cbranch(builder.icmp_signed("<", first, stop), body, after)
+        builder.position_at_end(body)
+        left = builder.sub(stop, first)
+        yield first, builder.select(builder.icmp_signed("<", left, block), left, block)
+        builder.branch(head)
+        builder.position_at_end(after)
 
     @contextmanager
     def loop(

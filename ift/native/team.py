@@ -10,7 +10,7 @@ from threading import Thread
 
 import torch
 
-from ift.winograd.machine import MachineCode
+from ift.native.machine_code import MachineCode
 
 _Parallel = Callable[[int, int, int, int], object]
 

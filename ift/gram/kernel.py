@@ -1,0 +1,122 @@
+"""The program that sums x and x xᵀ, x being the features of a pixel less an origin.
+
+Blocks of pixels are brought to float32 and into strips of channels, which the products of strips then read from the
+cache. The sums of a block are float32, those of all blocks float64.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+from llvmlite import ir
+
+from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, Fields, index, void_function
+from ift.native.processor import Blocking
+
+_FLOATS, _DOUBLES = FLOAT.as_pointer(), ir.DoubleType().as_pointer()
+
+
+class Order(ctypes.Structure):
+    """What the program is to do: addresses, and counts. `next_pixel` and `next_thread` begin at 0."""
+
+    _fields_ = [
+        ("source", ctypes.c_int64),  # (pixels, channels)
+        ("origin", ctypes.c_int64),  # (channels) float32
+        ("sums", ctypes.c_int64),  # (threads, channels) float64, to be added to
+        ("products", ctypes.c_int64),  # (threads, channels, channels) the same, strips right of the diagonal only
+        ("scratch", ctypes.c_int64),  # (threads, block, channels) float32
+        ("pixels", ctypes.c_int64),
+        ("channels", ctypes.c_int64),
+        ("block", ctypes.c_int64),  # pixels at a time
+        ("next_pixel", ctypes.c_int64),
+        ("next_thread", ctypes.c_int64),
+    ]
+
+
+def write_gram(name: str, blocking: Blocking, *, half: bool) -> ir.Module:
+    """The module with one function that others may call, `void name(Order *)`.
+
+    It takes blocks of pixels until none is left; all threads that call it with one order share the work.
+
+    Args:
+        name: of the function.
+        blocking: of the products; channels are divided into strips of `blocking.columns`.
+        half: the source is bfloat16, else float32.
+    """
+    module = ir.Module()
+    pixels = (BFLOAT16 if half else FLOAT).as_pointer()
+    load_strips, multiply = _write_load(module, blocking, pixels), _write_products(module, blocking)
+    function, (order,) = void_function(module, name, [INDEX.as_pointer()])
+    function.linkage = ""
+    code = Code(function, blocking.lanes)
+    build = code.builder
+    fields = Fields(code, order, Order)
+    channels, all_pixels, block = (fields.number(each) for each in ("channels", "pixels", "block"))
+    own = fields.take("next_thread", index(1))
+    sums = code.at(fields.pointer("sums", _DOUBLES), own, channels)
+    products = code.at(fields.pointer("products", _DOUBLES), own, build.mul(channels, channels))
+    scratch = code.at(fields.pointer("scratch", _FLOATS), own, build.mul(block, channels))
+    with code.until_taken(fields, "next_pixel", block, all_pixels) as (first, count):
+        source = code.at(fields.pointer("source", pixels), first, channels)
+        build.call(load_strips, [source, fields.pointer("origin", _FLOATS), sums, scratch, channels, count])
+        build.call(multiply, [scratch, products, channels, count])
+    build.ret_void()
+    return module
+
+
+def _write_load(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -> ir.Function:
+    """Brings pixels less the origin into strips (channels / S, count, S), and adds them to the sums."""
+    function, (source, origin, sums, strips, channels, count) = void_function(
+        module, "load_strips", [pixels, _FLOATS, _DOUBLES, _FLOATS, INDEX, INDEX]
+    )
+    code = Code(function, blocking.lanes)
+    lanes = [v * blocking.lanes for v in range(blocking.vectors)]
+    with code.loop(channels, blocking.columns) as (start, _):
+        strip = code.at(strips, start, count)
+        middle = [code.load(code.at(code.at(origin, start), lane)) for lane in lanes]
+        with code.loop(count, 1, [code.constant(0)] * blocking.vectors) as (pixel, totals):
+            here = code.at(code.at(source, pixel, channels), start)
+            there = code.at(strip, pixel, blocking.columns)
+            for v, lane in enumerate(lanes):
+                x = code.builder.fsub(code.load(code.at(here, lane)), middle[v])
+                code.store(x, code.at(there, lane))
+                totals[v] = code.builder.fadd(totals[v], x)
+        for v, lane in enumerate(lanes):
+            code.add_to(code.at(code.at(sums, start), lane), totals[v])
+    code.builder.ret_void()
+    return function
+
+
+def _write_products(module: ir.Module, blocking: Blocking) -> ir.Function:
+    """Adds the products of all pairs of strips, the second not before the first."""
+    function, (strips, products, channels, count) = void_function(
+        module, "multiply_strips", [_FLOATS, _DOUBLES, INDEX, INDEX]
+    )
+    code = Code(function, blocking.lanes)
+    build = code.builder
+    zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
+    with (
+        code.loop(channels, blocking.columns) as (top, _),
+        code.loop(build.sub(channels, top), blocking.columns) as (beyond, _),
+    ):
+        column = build.add(top, beyond)
+        left, right = code.at(strips, top, count), code.at(strips, column, count)
+        with code.loop(index(blocking.columns), blocking.rows) as (row, _):
+            with code.loop(count, 1, zeros) as (pixel, totals):
+                place = build.mul(pixel, index(blocking.columns))
+                factors = code.at(left, build.add(place, row))
+                vectors = [
+                    code.load(code.at(code.at(right, place), v * blocking.lanes)) for v in range(blocking.vectors)
+                ]
+                for r in range(blocking.rows):
+                    factor = code.broadcast(code.at(factors, r))
+                    for v, vector in enumerate(vectors):
+                        total = r * blocking.vectors + v
+                        totals[total] = code.multiply_add(factor, vector, totals[total])
+            for r in range(blocking.rows):
+                line = code.at(products, build.add(build.add(top, row), index(r)), channels)
+                for v in range(blocking.vectors):
+                    target = code.at(code.at(line, column), v * blocking.lanes)
+                    code.add_to(target, totals[r * blocking.vectors + v])
+    code.builder.ret_void()
+    return function

@@ -1,0 +1,49 @@
+"""What this processor's vectors hold."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from functools import cache
+
+from llvmlite import binding
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """What of a matrix product is kept in registers.
+
+    Attributes:
+        lanes: float32 numbers in a vector.
+        rows: of the left factor at a time.
+        vectors: of columns of the right one at a time.
+    """
+
+    lanes: int
+    rows: int
+    vectors: int
+
+    @property
+    def columns(self) -> int:
+        """Columns at a time, a strip: a multiple of `rows`."""
+        return self.lanes * self.vectors
+
+
+@cache
+def features() -> frozenset[str]:
+    """What the processor has, by LLVM's names (`avx2`, `amx-bf16`, …); nothing where LLVM cannot tell."""
+    try:
+        return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)
+    except RuntimeError:
+        return frozenset()
+
+
+def this_blocking() -> Blocking | None:
+    """How to divide matrix products for this processor; None for one that the programs have not been measured on."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return None
+    if "avx512f" in features():
+        return Blocking(lanes=16, rows=8, vectors=2)  # 16 sums of 32 registers: with more, LLVM runs out of them
+    if {"avx2", "fma"} <= features():
+        return Blocking(lanes=8, rows=4, vectors=2)
+    return None

@@ -1,0 +1,86 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ift.gram import gram, suits
+from ift.moments import Moments
+from ift.native.processor import Blocking, features, this_blocking
+
+pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
+
+BLOCKINGS = [Blocking(lanes=4, rows=4, vectors=2), Blocking(lanes=8, rows=4, vectors=2)]
+if "avx512f" in features():
+    BLOCKINGS.append(Blocking(lanes=16, rows=8, vectors=2))
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def directly(pixels, origin):
+    x = pixels.double() - origin.double()
+    return x.sum(0), x.T @ x
+
+
+def relative(result, expected):
+    return float((result - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("blocking", BLOCKINGS, ids=lambda each: f"{each.lanes} lanes")
+@given(
+    count=st.integers(1, 1500),
+    channels=st.sampled_from([32, 64, 96]),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=25, deadline=None)
+def test_sums_are_those_of_float64(blocking, count, channels, dtype, threads, seed):
+    pixels, origin = (random(count, channels, seed=seed) + 2).to(dtype), random(channels, seed=seed + 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        first, second = gram(pixels, origin, blocking)
+    finally:
+        torch.set_num_threads(before)
+    expected_first, expected_second = directly(pixels, origin)
+    assert first.dtype == second.dtype == torch.float64
+    assert float((first - expected_first).abs().max()) < 3e-5 * count  # a few times what float32 rounds of 256 sums
+    assert relative(second, expected_second) < 2e-6
+    assert torch.equal(second, second.T)
+
+
+def test_many_pixels_do_not_add_up_their_rounding():
+    pixels = random(200_000, 32) + 1
+    _, second = gram(pixels, torch.zeros(32))
+    assert relative(second, directly(pixels, torch.zeros(32))[1]) < 1e-6
+
+
+def test_what_is_not_a_number_is_not_hidden():
+    pixels = random(300, 32)
+    pixels[17, 5] = torch.nan
+    first, second = gram(pixels, torch.zeros(32))
+    assert first.isnan().tolist() == [channel == 5 for channel in range(32)]
+    assert second.isnan().any(0).all() and second[5].isnan().all() and not second[6, 7].isnan()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_moments_are_the_same_by_either_way(dtype):
+    """In inference mode by this program, outside by PyTorch's products: of a batch, far from zero."""
+    x = (random(2, 64, 40, 30) + 50).to(dtype).contiguous(memory_format=torch.channels_last)
+    plain = Moments.of(x)
+    with torch.inference_mode():
+        assert suits(x.permute(0, 2, 3, 1).reshape(2, -1, 64))
+        fast = Moments.of(x)
+    assert relative(fast.covariance, plain.covariance) < (2e-6 if dtype == torch.float32 else 2e-3)
+    assert relative(fast.mean, plain.mean) < 1e-6
+
+
+def test_other_features_are_not_for_it():
+    with torch.inference_mode():
+        assert suits(torch.empty(1, 9, 64))
+        assert not suits(torch.empty(1, 9, 40))
+        assert not suits(torch.empty(1, 64, 9).mT)
+        assert not suits(torch.empty(1, 9, 64, dtype=torch.float64))
+    assert not suits(torch.empty(1, 9, 64))
