@@ -22,7 +22,7 @@ TRANSFORMS = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
 
 _TILE, _SIDE = len(TRANSFORMS.output), len(TRANSFORMS.input)
 
-_FEW, _MANY = 32, 64
+_FEW, _MANY = 24, 64
 """Tiles that are worked on together, at most: what they take should stay near the processor, but all filters are read
 once for them, of which many channels have many."""
 

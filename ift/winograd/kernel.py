@@ -50,7 +50,7 @@ class Order(ctypes.Structure):
 
 def scratch_size(transforms: CookToom, channels: int, channels_out: int, block: int) -> int:
     """Numbers of float32 that each thread needs: inputs, products, and a place for pixels beyond the borders."""
-    return len(transforms.input) ** 2 * block * (channels + channels_out + 2 * APART) + channels_out
+    return len(transforms.input) ** 2 * (block * (channels + channels_out + 2 * APART) + 2 * APART) + channels_out
 
 
 def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, half: bool) -> ir.Module:
@@ -82,7 +82,7 @@ def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, ha
     height, width, across, tiles = (fields.number(name) for name in ("height", "width", "tiles_across", "tiles"))
     positions = index(len(transforms.input) ** 2)
     row, row_out = build.add(channels, index(APART)), build.add(channels_out, index(APART))
-    plane, plane_out = build.mul(block, row), build.mul(block, row_out)
+    plane, plane_out = (build.add(build.mul(block, each), index(APART)) for each in (row, row_out))
     all_inputs, all_products = build.mul(positions, plane), build.mul(positions, plane_out)
     own = fields.take("next_thread", index(1))
     inputs = code.at(scratch, own, build.add(build.add(all_inputs, all_products), channels_out))
