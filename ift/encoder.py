@@ -39,18 +39,23 @@ class ReflectConv(nn.Conv2d):
     def take(self, held: list[Tensor]) -> Tensor:
         """What `forward` gives for the last of a list, which is taken out, so that its memory is free early."""
         assert self.bias is not None
-        if self._relu and winograd.suits(self.weight):
-            return winograd.convolve(held.pop(), self._transformed(self.bias))
+        filters = self.transformed()
+        if filters is not None:
+            return winograd.convolve(held.pop(), filters)
         held.append(reflect(held.pop()))
         if not self._relu:
             return super().forward(held.pop())
         return conv2d_relu(held.pop(), self.weight, self.bias)
 
-    def _transformed(self, bias: Tensor) -> winograd.Filters:
-        """The weights as they are now, transformed."""
-        now = tuple((each.data_ptr(), None if each.is_inference() else each._version) for each in (self.weight, bias))
+    def transformed(self) -> winograd.Filters | None:
+        """The weights as they are now, for `ift.winograd`; None where that is not the way. Made once, and kept."""
+        assert self.bias is not None
+        if not (self._relu and winograd.suits(self.weight)):
+            return None
+        both = (self.weight, self.bias)
+        now = tuple((each.data_ptr(), None if each.is_inference() else each._version) for each in both)
         if self._filters is None or self._filters[0] != now:
-            self._filters = now, winograd.Filters.of(self.weight, bias)
+            self._filters = now, winograd.Filters.of(*both)
         return self._filters[1]
 
 

@@ -14,7 +14,7 @@ from ift.allocator import keep_memory
 from ift.content_colours import with_colours_of
 from ift.content_mask import Mask
 from ift.decoder import Decoder
-from ift.encoder import Encoder
+from ift.encoder import Encoder, ReflectConv
 from ift.errors import SettingsError
 from ift.guided_filter import GUIDED_EPSILON, guided_filter
 from ift.journey import Journey, travel
@@ -79,7 +79,9 @@ class Stylizer:
         if device.type == "cpu":
             keep_memory()
         encoder, decoder = load_networks(path, vgg19)
-        return cls(encoder, decoder, device, dtype)
+        model = cls(encoder, decoder, device, dtype)
+        model._transform_filters()
+        return model
 
     @torch.inference_mode()
     def style(
@@ -170,6 +172,13 @@ class Stylizer:
             )
             result = travel(journey, part, lambda: pad_to_multiple(batch), mask)
         return result if content.dim() == 4 else result.squeeze(0)
+
+    @torch.inference_mode()
+    def _transform_filters(self) -> None:
+        """Now and not at the first picture: whoever divides the memory that is left must see what they take."""
+        for module in (*self.encoder.modules(), *self.decoder.modules()):
+            if isinstance(module, ReflectConv):
+                module.transformed()
 
     def _style(self, image: Tensor, labels: Labels, patches: bool) -> StylePicture:
         regions = Regions(self._labels(labels, image)) if isinstance(labels, Tensor) else None

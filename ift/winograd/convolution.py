@@ -57,11 +57,15 @@ class Filters:
         assert blocking is not None, "see `suits`"
         channels_out, channels, _, _ = weight.shape
         matrix = torch.tensor([[float(each) for each in row] for row in TRANSFORMS.filter], dtype=torch.float64)
-        strip = blocking.columns
-        g = weight.double().reshape(-1, TAPS * TAPS)
-        transformed = (torch.kron(matrix, matrix) @ g.mT).float()  # (n², C'·C)
-        strips = transformed.view(_SIDE**2, channels_out // strip, strip, channels)
-        return cls(strips.mT.contiguous(), bias.float(), blocking)
+        both = torch.kron(matrix, matrix)
+        strips = channels_out // blocking.columns
+        transformed = torch.empty(_SIDE**2, strips, channels, blocking.columns)
+        for number, strip in enumerate(weight.reshape(strips, blocking.columns * channels, TAPS * TAPS)):
+            products = (
+                both @ strip.double().mT
+            )  # of one strip at a time, for float64 takes twice the memory of them all
+            transformed[:, number] = products.view(_SIDE**2, blocking.columns, channels).mT
+        return cls(transformed, bias.float(), blocking)
 
 
 def suits(weight: Tensor) -> bool:
