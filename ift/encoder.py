@@ -40,7 +40,7 @@ class ReflectConv(nn.Conv2d):
         """What `forward` gives for the last of a list, which is taken out, so that its memory is free early."""
         assert self.bias is not None
         filters = self.transformed()
-        if filters is not None:
+        if filters is not None and held[-1].dtype == self.weight.dtype:
             return winograd.convolve(held.pop(), filters)
         held.append(reflect(held.pop()))
         if not self._relu:

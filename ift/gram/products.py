@@ -48,6 +48,9 @@ def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tu
     blocking = blocking or this_blocking()
     assert blocking is not None, "see `suits`"
     count, channels = pixels.shape
+    assert (
+        pixels.is_contiguous() and origin.is_contiguous() and origin.dtype == torch.float32 and len(origin) == channels
+    )
     threads = min(torch.get_num_threads(), math.ceil(count / _BLOCK))
     sums = torch.zeros(threads, channels, dtype=torch.float64)
     products = torch.zeros(threads, channels, channels, dtype=torch.float64)

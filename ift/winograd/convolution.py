@@ -20,6 +20,8 @@ from ift.winograd.kernel import Order, scratch_size, write_convolution
 TRANSFORMS = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
 """64 products for 36 results, where the definition takes 324. A larger tile would save little, and round much more."""
 
+TYPES = (torch.float32, torch.bfloat16)
+
 _TILE, _SIDE = len(TRANSFORMS.output), len(TRANSFORMS.input)
 
 _FEW, _MANY = 24, 64
@@ -61,9 +63,7 @@ class Filters:
         strips = channels_out // blocking.columns
         transformed = torch.empty(_SIDE**2, strips, channels, blocking.columns)
         for number, strip in enumerate(weight.reshape(strips, blocking.columns * channels, TAPS * TAPS)):
-            products = (
-                both @ strip.double().mT
-            )  # of one strip at a time, for float64 takes twice the memory of them all
+            products = both @ strip.double().mT  # one by one, for in float64 all would take twice the memory
             transformed[:, number] = products.view(_SIDE**2, blocking.columns, channels).mT
         return cls(transformed, bias.float(), blocking)
 
@@ -77,7 +77,7 @@ def suits(weight: Tensor) -> bool:
     if weight.device.type != "cpu" or not torch.is_inference_mode_enabled():
         return False
     divided = this_blocking()
-    if divided is None or weight.dtype not in (torch.float32, torch.bfloat16):
+    if divided is None or weight.dtype not in TYPES:
         return False
     if weight.dtype == torch.bfloat16 and "amx-bf16" in features():
         return False
@@ -96,10 +96,18 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
 
     Returns:
         (B, C', H, W) of the same type, channels last.
+
+    Raises:
+        ValueError: the features do not fit the filters.
     """
     batch, channels, height, width = features.shape
+    channels_out, wanted = len(filters.bias), filters.transformed.shape[2]
+    if channels != wanted or height < 2 or width < 2 or features.device.type != "cpu" or features.dtype not in TYPES:
+        raise ValueError(
+            f"features of {tuple(features.shape)}, {features.dtype}, on {features.device}: filters of {wanted} "
+            f"channels want (B, {wanted}, H, W), H and W at least 2, float32 or bfloat16, on the CPU"
+        )
     features = features.contiguous(memory_format=torch.channels_last)
-    channels_out = len(filters.bias)
     size = (batch, channels_out, height, width)
     result = torch.empty(size, dtype=features.dtype, memory_format=torch.channels_last)
     down, across = math.ceil(height / _TILE), math.ceil(width / _TILE)

@@ -140,6 +140,27 @@ def test_a_layer_notices_that_its_weights_have_changed():
         torch.testing.assert_close(layer(x), convolve(x, Filters.of(layer.weight, layer.bias)))
 
 
+@pytest.mark.parametrize(
+    "features",
+    [
+        torch.rand(1, 48, 9, 9),
+        torch.rand(1, 32, 1, 9),
+        torch.rand(1, 32, 9, 9).double(),
+        torch.rand(1, 32, 9, 9).half(),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(features):
+    with pytest.raises(ValueError, match="filters of 32 channels want"):
+        convolve(features, Filters.of(*layer(32, 32)))
+
+
+def test_a_layer_refuses_what_pytorch_refuses():
+    layer = ReflectConv(32, 32)
+    for wrong in (torch.rand(1, 48, 9, 9), torch.rand(1, 32, 9, 9).double()):
+        with torch.inference_mode(), pytest.raises((ValueError, RuntimeError)):
+            layer(wrong)
+
+
 @pytest.mark.parametrize(("channels", "channels_out"), [(3, 64), (64, 3), (20, 64)])
 def test_odd_channels_are_not_for_it(channels, channels_out):
     with torch.inference_mode():
