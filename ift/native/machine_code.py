@@ -13,10 +13,12 @@ class MachineCode:
         name: of the function.
 
     Attributes:
+        name: of the function.
         address: where it begins.
     """
 
     def __init__(self, module: ir.Module, name: str) -> None:
+        self.name = name
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         parsed = binding.parse_assembly(str(module))

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 import torch
+from torch.profiler import record_function
 
 from ift.native.machine_code import MachineCode
 
@@ -23,17 +24,18 @@ def together(function: MachineCode, argument: int, threads: int) -> None:
         argument: an address.
         threads: at least 1.
     """
-    parallel = _openmp()
-    if parallel is not None:
-        parallel(function.address, argument, threads, 0)
-        return
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(function.address)
-    others = [Thread(target=call, args=(argument,)) for _ in range(threads - 1)]
-    for other in others:
-        other.start()
-    call(argument)
-    for other in others:
-        other.join()
+    with record_function(f"ift::{function.name}"):  # which profiles show as if it were an operator
+        parallel = _openmp()
+        if parallel is not None:
+            parallel(function.address, argument, threads, 0)
+            return
+        call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(function.address)
+        others = [Thread(target=call, args=(argument,)) for _ in range(threads - 1)]
+        for other in others:
+            other.start()
+        call(argument)
+        for other in others:
+            other.join()
 
 
 @cache
