@@ -16,7 +16,7 @@ from ift.winograd.cook_toom import CookToom
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
 
 APART = 16
-"""Numbers between the channels of one tile and of the next: else they would compete for the same places in caches."""
+"""Numbers between one tile and the next, and between planes: else they would compete for the same places in caches."""
 
 _OFFSETS, _FLOATS = INDEX.as_pointer(), FLOAT.as_pointer()
 
