@@ -71,7 +71,10 @@ def test_moments_are_the_same_by_either_way(dtype):
     x = (random(2, 64, 40, 30) + 50).to(dtype).contiguous(memory_format=torch.channels_last)
     plain = Moments.of(x)
     with torch.inference_mode():
-        assert suits(x.permute(0, 2, 3, 1).reshape(2, -1, 64))
+        matrix_units = (
+            dtype == torch.bfloat16 and "amx-bf16" in features()
+        )  # which are faster, so that both are PyTorch's
+        assert suits(x.permute(0, 2, 3, 1).reshape(2, -1, 64)) != matrix_units
         fast = Moments.of(x)
     assert relative(fast.covariance, plain.covariance) < (2e-6 if dtype == torch.float32 else 2e-3)
     assert relative(fast.mean, plain.mean) < 1e-6
