@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,10 @@ class ReflectConv(nn.Conv2d):
         if not self._relu:
             return super().forward(held.pop())
         return conv2d_relu(held.pop(), self.weight, self.bias)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made again: a copy or a pickle would carry seven times the weights."""
+        return {**self.__dict__, "_filters": None}
 
     def transformed(self) -> winograd.Filters | None:
         """The weights as they are now, for `ift.winograd`; None where that is not the way. Made once, and kept."""

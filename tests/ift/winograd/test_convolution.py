@@ -1,3 +1,5 @@
+import copy
+import pickle
 from contextlib import contextmanager
 
 import pytest
@@ -138,6 +140,17 @@ def test_a_layer_notices_that_its_weights_have_changed():
     layer.load_state_dict(ReflectConv(32, 32).state_dict())
     with torch.inference_mode():
         torch.testing.assert_close(layer(x), convolve(x, Filters.of(layer.weight, layer.bias)))
+
+
+def test_a_copy_of_a_layer_makes_its_own():
+    layer = ReflectConv(32, 32)
+    x = random(1, 32, 9, 9)
+    with torch.inference_mode():
+        expected = layer(x)
+        size = len(pickle.dumps(layer))
+        assert size < 1.5 * 4 * layer.weight.numel()
+        for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+            assert torch.equal(twin(x), expected)
 
 
 @pytest.mark.parametrize(
