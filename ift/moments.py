@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -56,9 +56,8 @@ class Moments:
         # features' own precision, which lets half-precision features be multiplied as what they are.
         origin = pixels[:, :at_once].mean(1, keepdim=True, dtype=dtype).to(features.dtype)
         if weights is None and gram.suits(pixels):
-            mean, second = _stacked(
-                gram.gram(each, about[0]) for each, about in zip(pixels, origin.float(), strict=True)
-            )
+            sums = [gram.gram(each, about[0]) for each, about in zip(pixels, origin.float(), strict=True)]
+            mean, second = (torch.stack(each) for each in zip(*sums, strict=True))
         else:
             mean, second = _sums(pixels, origin, None if weights is None else weights.reshape(batch, -1, 1), at_once)
         count = torch.full((batch,), height * width, dtype=torch.float64, device=features.device)
@@ -135,11 +134,6 @@ def stack(parts: Sequence[Moments]) -> Moments:
     )
 
 
-def _stacked(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    firsts, seconds = zip(*pairs, strict=True)
-    return torch.stack(firsts), torch.stack(seconds)
-
-
 def _sums(pixels: Tensor, origin: Tensor, weights: Tensor | None, at_once: int) -> tuple[Tensor, Tensor]:
     """Σ x and Σ x xᵀ of x = features − origin, each weighed; float64.
 
@@ -166,7 +160,7 @@ def _sums(pixels: Tensor, origin: Tensor, weights: Tensor | None, at_once: int) 
                 weighed = x * weights[:, start : start + at_once].to(dtype)
                 first += weighed.sum(1)
                 second += weighed.mT @ x
-    return first, second.triu() + second.triu(1).mT
+    return first, gram.mirrored(second)
 
 
 def _add_gram(second: Tensor, x: Tensor) -> None:

@@ -3,6 +3,6 @@
 `kernel` is the program, `products` what `ift.moments` calls.
 """
 
-from ift.gram.products import gram, suits
+from ift.gram.products import gram, mirrored, suits
 
-__all__ = ["gram", "suits"]
+__all__ = ["gram", "mirrored", "suits"]

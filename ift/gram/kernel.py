@@ -10,7 +10,7 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, Fields, index, void_function
+from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, begin, index, void_function
 from ift.native.processor import Blocking
 
 _FLOATS, _DOUBLES = FLOAT.as_pointer(), ir.DoubleType().as_pointer()
@@ -46,11 +46,8 @@ def write_gram(name: str, blocking: Blocking, *, half: bool) -> ir.Module:
     module = ir.Module()
     pixels = (BFLOAT16 if half else FLOAT).as_pointer()
     load_strips, multiply = _write_load(module, blocking, pixels), _write_products(module, blocking)
-    function, (order,) = void_function(module, name, [INDEX.as_pointer()])
-    function.linkage = ""
-    code = Code(function, blocking.lanes)
+    code, fields = begin(module, name, blocking.lanes, Order)
     build = code.builder
-    fields = Fields(code, order, Order)
     channels, all_pixels, block = (fields.number(each) for each in ("channels", "pixels", "block"))
     own = fields.take("next_thread", index(1))
     sums = code.at(fields.pointer("sums", _DOUBLES), own, channels)
@@ -73,7 +70,7 @@ def _write_load(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -
     lanes = [v * blocking.lanes for v in range(blocking.vectors)]
     with code.loop(channels, blocking.columns) as (start, _):
         strip = code.at(strips, start, count)
-        middle = [code.load(code.at(code.at(origin, start), lane)) for lane in lanes]
+        middle = code.load_all(code.at(origin, start), blocking.vectors)
         with code.loop(count, 1, [code.constant(0)] * blocking.vectors) as (pixel, totals):
             here = code.at(code.at(source, pixel, channels), start)
             there = code.at(strip, pixel, blocking.columns)
@@ -105,14 +102,8 @@ def _write_products(module: ir.Module, blocking: Blocking) -> ir.Function:
             with code.loop(count, 1, zeros) as (pixel, totals):
                 place = build.mul(pixel, index(blocking.columns))
                 factors = code.at(left, build.add(place, row))
-                vectors = [
-                    code.load(code.at(code.at(right, place), v * blocking.lanes)) for v in range(blocking.vectors)
-                ]
-                for r in range(blocking.rows):
-                    factor = code.broadcast(code.at(factors, r))
-                    for v, vector in enumerate(vectors):
-                        total = r * blocking.vectors + v
-                        totals[total] = code.multiply_add(factor, vector, totals[total])
+                vectors = code.load_all(code.at(right, place), blocking.vectors)
+                code.add_products(totals, [code.at(factors, r) for r in range(blocking.rows)], vectors)
             for r in range(blocking.rows):
                 line = code.at(products, build.add(build.add(top, row), index(r)), channels)
                 for v in range(blocking.vectors):

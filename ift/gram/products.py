@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ift.gram.kernel import Order, write_gram
 from ift.native.machine_code import MachineCode
-from ift.native.processor import Blocking, features, this_blocking
+from ift.native.processor import Blocking, this_blocking
+from ift.native.suited import suited
 from ift.native.team import together
 
 _BLOCK = 256
@@ -19,19 +20,9 @@ _BLOCK = 256
 
 
 def suits(pixels: Tensor) -> bool:
-    """Whether `gram` can do the work here, and is the fastest way; arguments as there.
-
-    Outside inference mode it is not, for there is no gradient. Processors with matrix units (AMX) multiply bfloat16
-    ten times as fast as float32.
-    """
-    if pixels.device.type != "cpu" or not torch.is_inference_mode_enabled() or not pixels.is_contiguous():
-        return False
-    divided = this_blocking()
-    if divided is None or pixels.dtype not in (torch.float32, torch.bfloat16):
-        return False
-    if pixels.dtype == torch.bfloat16 and "amx-bf16" in features():
-        return False
-    return pixels.shape[-1] % divided.columns == 0
+    """Whether `gram` can do the work here, and is the fastest way; arguments as there."""
+    divided = suited(pixels)
+    return divided is not None and pixels.is_contiguous() and pixels.shape[-1] % divided.columns == 0
 
 
 def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tuple[Tensor, Tensor]:
@@ -66,8 +57,12 @@ def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tu
         block=_BLOCK,
     )
     together(_program(blocking, pixels.dtype == torch.bfloat16), ctypes.addressof(order), threads)
-    total = products.sum(0)
-    return sums.sum(0), total.triu() + total.triu(1).mT
+    return sums.sum(0), mirrored(products.sum(0))
+
+
+def mirrored(upper: Tensor) -> Tensor:
+    """The symmetric matrix, given what is right of its diagonal and on it, (…, C, C); the rest may be anything."""
+    return upper.triu() + upper.triu(1).mT
 
 
 @cache

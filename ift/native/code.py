@@ -29,6 +29,14 @@ def void_function(
     return function, function.args
 
 
+def begin(module: ir.Module, name: str, lanes: int, order: type[ctypes.Structure]) -> tuple[Code, Fields]:
+    """A new function that others may call, `void name(Order *)`: where its body goes, and what the order holds."""
+    function, (address,) = void_function(module, name, [INDEX.as_pointer()])
+    function.linkage = ""
+    code = Code(function, lanes)
+    return code, Fields(code, address, order)
+
+
 class Fields:
     """What a structure of 64-bit numbers and addresses holds, in a function that is given its address.
 
@@ -115,6 +123,24 @@ class Code:
         bits = self.builder.load(self.builder.bitcast(pointer, halves.as_pointer()), align=2)
         wide = self.builder.zext(bits, ir.VectorType(_BIT, self.lanes))
         return self.builder.bitcast(self.builder.shl(wide, self._bits(16)), self.vector)
+
+    def load_all(self, pointer: ir.Value, count: int) -> list[ir.Value]:
+        """So many vectors that follow each other."""
+        return [self.load(self.at(pointer, number * self.lanes)) for number in range(count)]
+
+    def add_products(self, sums: list[ir.Value], factors: Sequence[ir.Value], vectors: Sequence[ir.Value]) -> None:
+        """Adds factor · vector to the sum of each pair, those of the first factor first.
+
+        Args:
+            sums: to be replaced.
+            factors: addresses of float32.
+            vectors: to be multiplied with each of them.
+        """
+        for r, address in enumerate(factors):
+            factor = self.broadcast(address)
+            for v, vector in enumerate(vectors):
+                place = r * len(vectors) + v
+                sums[place] = self.multiply_add(factor, vector, sums[place])
 
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
         """Writes float32 to an address of float32, or rounds it, half to even, to one of bfloat16."""

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor
 
 from ift.native.machine_code import MachineCode
-from ift.native.processor import Blocking, features, this_blocking
+from ift.native.processor import Blocking, this_blocking
+from ift.native.suited import TYPES, suited
 from ift.native.team import together
 from ift.winograd.cook_toom import TAPS, cook_toom
 from ift.winograd.kernel import Order, scratch_size, write_convolution
 
 TRANSFORMS = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
 """64 products for 36 results, where the definition takes 324. A larger tile would save little, and round much more."""
-
-TYPES = (torch.float32, torch.bfloat16)
 
 _TILE, _SIDE = len(TRANSFORMS.output), len(TRANSFORMS.input)
 
@@ -69,17 +68,9 @@ class Filters:
 
 
 def suits(weight: Tensor) -> bool:
-    """Whether `convolve` can do the work of these weights here, and is the fastest way.
-
-    Outside inference mode it is not, for there is no gradient. Processors with matrix units (AMX) multiply bfloat16
-    ten times as fast as float32, and others at most two and a half times.
-    """
-    if weight.device.type != "cpu" or not torch.is_inference_mode_enabled():
-        return False
-    divided = this_blocking()
-    if divided is None or weight.dtype not in TYPES:
-        return False
-    if weight.dtype == torch.bfloat16 and "amx-bf16" in features():
+    """Whether `convolve` can do the work of these weights here, and is the fastest way."""
+    divided = suited(weight)
+    if divided is None:
         return False
     channels_out, channels, height, width = weight.shape
     return (height, width) == (TAPS, TAPS) and channels % divided.lanes == 0 and channels_out % divided.columns == 0

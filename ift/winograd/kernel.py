@@ -10,7 +10,7 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, Fields, index, void_function
+from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, begin, index, void_function
 from ift.native.processor import Blocking
 from ift.winograd.cook_toom import CookToom
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
@@ -70,11 +70,8 @@ def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, ha
     product = _write_product(module, blocking)
     out_of = _write_output_transform(module, transforms, blocking.lanes, pixels)
 
-    function, (order,) = void_function(module, name, [INDEX.as_pointer()])
-    function.linkage = ""
-    code = Code(function, blocking.lanes)
+    code, fields = begin(module, name, blocking.lanes, Order)
     build = code.builder
-    fields = Fields(code, order, Order)
     source, result = (fields.pointer(name, pixels) for name in ("source", "result"))
     rows, columns = (fields.pointer(name, _OFFSETS) for name in ("rows", "columns"))
     filters, bias, scratch = (fields.pointer(name, _FLOATS) for name in ("filters", "bias", "scratch"))
@@ -150,15 +147,8 @@ def _write_product(module: ir.Module, blocking: Blocking) -> ir.Function:
         with code.loop(count, blocking.rows) as (top, _):
             left = [code.at(a, code.builder.add(top, index(r)), row) for r in range(blocking.rows)]
             with code.loop(channels, 1, zeros) as (channel, sums):
-                right = [
-                    code.load(code.at(code.at(strip, channel, blocking.columns), v * blocking.lanes))
-                    for v in range(blocking.vectors)
-                ]
-                for r in range(blocking.rows):
-                    factor = code.broadcast(code.at(left[r], channel))
-                    for v in range(blocking.vectors):
-                        place = r * blocking.vectors + v
-                        sums[place] = code.multiply_add(factor, right[v], sums[place])
+                right = code.load_all(code.at(strip, channel, blocking.columns), blocking.vectors)
+                code.add_products(sums, [code.at(line, channel) for line in left], right)
             for r in range(blocking.rows):
                 target = code.at(code.at(c, code.builder.add(top, index(r)), row_out), column)
                 for v in range(blocking.vectors):

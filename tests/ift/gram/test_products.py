@@ -5,13 +5,10 @@ from hypothesis import strategies as st
 
 from ift.gram import gram, suits
 from ift.moments import Moments
-from ift.native.processor import Blocking, features, this_blocking
+from ift.native.processor import features, this_blocking
+from tests.blockings import BLOCKINGS, with_threads
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
-
-BLOCKINGS = [Blocking(lanes=4, rows=4, vectors=2), Blocking(lanes=8, rows=4, vectors=2)]
-if "avx512f" in features():
-    BLOCKINGS.append(Blocking(lanes=16, rows=8, vectors=2))
 
 
 def random(*shape, seed=0):
@@ -38,12 +35,8 @@ def relative(result, expected):
 @settings(max_examples=25, deadline=None)
 def test_sums_are_those_of_float64(blocking, count, channels, dtype, threads, seed):
     pixels, origin = (random(count, channels, seed=seed) + 2).to(dtype), random(channels, seed=seed + 1)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with with_threads(threads):
         first, second = gram(pixels, origin, blocking)
-    finally:
-        torch.set_num_threads(before)
     expected_first, expected_second = directly(pixels, origin)
     assert first.dtype == second.dtype == torch.float64
     assert float((first - expected_first).abs().max()) < 3e-5 * count  # a few times what float32 rounds of 256 sums
@@ -71,9 +64,8 @@ def test_moments_are_the_same_by_either_way(dtype):
     x = (random(2, 64, 40, 30) + 50).to(dtype).contiguous(memory_format=torch.channels_last)
     plain = Moments.of(x)
     with torch.inference_mode():
-        matrix_units = (
-            dtype == torch.bfloat16 and "amx-bf16" in features()
-        )  # which are faster, so that both are PyTorch's
+        # Matrix units are faster, so that both ways are PyTorch's.
+        matrix_units = dtype == torch.bfloat16 and "amx-bf16" in features()
         assert suits(x.permute(0, 2, 3, 1).reshape(2, -1, 64)) != matrix_units
         fast = Moments.of(x)
     assert relative(fast.covariance, plain.covariance) < (2e-6 if dtype == torch.float32 else 2e-3)

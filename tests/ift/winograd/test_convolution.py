@@ -1,6 +1,5 @@
 import copy
 import pickle
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -10,24 +9,11 @@ from torch.nn.functional import conv2d, pad
 
 from ift import winograd
 from ift.encoder import ReflectConv
-from ift.native.processor import Blocking, features, this_blocking
+from ift.native.processor import this_blocking
 from ift.winograd import Filters, convolve
+from tests.blockings import BLOCKINGS, with_threads
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
-
-BLOCKINGS = [Blocking(lanes=4, rows=4, vectors=2), Blocking(lanes=8, rows=4, vectors=2)]
-if "avx512f" in features():
-    BLOCKINGS.append(Blocking(lanes=16, rows=8, vectors=2))
-
-
-@contextmanager
-def with_threads(count):
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def random(*shape, seed=0):

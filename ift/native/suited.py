@@ -1,0 +1,23 @@
+"""Which tensors programs in machine code are for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ift.native.processor import Blocking, features, this_blocking
+
+TYPES = (torch.float32, torch.bfloat16)
+
+
+def suited(tensor: Tensor) -> Blocking | None:
+    """How to divide work on such a tensor; None where PyTorch is to do it, because a program cannot, or is slower.
+
+    Outside inference mode it cannot, for there is no gradient. Processors with matrix units (AMX) multiply bfloat16
+    ten times as fast as float32, in which programs compute, and others at most two and a half times.
+    """
+    if tensor.device.type != "cpu" or tensor.dtype not in TYPES or not torch.is_inference_mode_enabled():
+        return None
+    if tensor.dtype == torch.bfloat16 and "amx-bf16" in features():
+        return None
+    return this_blocking()
