@@ -10,6 +10,7 @@ from ift.native.processor import Blocking, features
 BLOCKINGS = [Blocking(lanes=4, rows=4, vectors=2), Blocking(lanes=8, rows=4, vectors=2)]
 if "avx512f" in features():
     BLOCKINGS.append(Blocking(lanes=16, rows=8, vectors=2))
+PAIRS = Blocking(lanes=16, rows=8, vectors=2, pairs=True) if "avx512bf16" in features() else None
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def write_gram(name: str, blocking: Blocking, *, half: bool) -> ir.Module:
     module = ir.Module()
     pixels = (BFLOAT16 if half else FLOAT).as_pointer()
     load_strips, multiply = _write_load(module, blocking, pixels), _write_products(module, blocking)
-    code, fields = begin(module, name, blocking.lanes, Order)
+    code, fields = begin(module, name, blocking, Order)
     build = code.builder
     channels, all_pixels, block = (fields.number(each) for each in ("channels", "pixels", "block"))
     own = fields.take("next_thread", index(1))
@@ -66,7 +66,7 @@ def _write_load(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -
     function, (source, origin, sums, strips, channels, count) = void_function(
         module, "load_strips", [pixels, _FLOATS, _DOUBLES, _FLOATS, INDEX, INDEX]
     )
-    code = Code(function, blocking.lanes)
+    code = Code(function, blocking)
     lanes = [v * blocking.lanes for v in range(blocking.vectors)]
     with code.loop(channels, blocking.columns) as (start, _):
         strip = code.at(strips, start, count)
@@ -89,7 +89,7 @@ def _write_products(module: ir.Module, blocking: Blocking) -> ir.Function:
     function, (strips, products, channels, count) = void_function(
         module, "multiply_strips", [_FLOATS, _DOUBLES, INDEX, INDEX]
     )
-    code = Code(function, blocking.lanes)
+    code = Code(function, blocking)
     build = code.builder
     zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
     with (

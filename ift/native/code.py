@@ -8,11 +8,14 @@ from contextlib import contextmanager
 
 from llvmlite import ir
 
+from ift.native.processor import Blocking
+
 INDEX = ir.IntType(64)
 FLOAT = ir.FloatType()
 BFLOAT16 = ir.IntType(16)  # by its bits: not every LLVM that llvmlite has been built with knows the type
+PAIR = ir.IntType(32)  # two of them that follow each other
 
-_BIT = ir.IntType(32)
+_BITS = ir.IntType(32)
 
 
 def index(value: int) -> ir.Constant:
@@ -29,11 +32,11 @@ def void_function(
     return function, function.args
 
 
-def begin(module: ir.Module, name: str, lanes: int, order: type[ctypes.Structure]) -> tuple[Code, Fields]:
+def begin(module: ir.Module, name: str, blocking: Blocking, order: type[ctypes.Structure]) -> tuple[Code, Fields]:
     """A new function that others may call, `void name(Order *)`: where its body goes, and what the order holds."""
     function, (address,) = void_function(module, name, [INDEX.as_pointer()])
     function.linkage = ""
-    code = Code(function, lanes)
+    code = Code(function, blocking)
     return code, Fields(code, address, order)
 
 
@@ -68,13 +71,16 @@ class Code:
 
     Args:
         function: whose body it is to be.
-        lanes: numbers in a vector.
+        blocking: says how many numbers are in a vector, and what instructions there are.
     """
 
-    def __init__(self, function: ir.Function, lanes: int) -> None:
+    def __init__(self, function: ir.Function, blocking: Blocking) -> None:
         self.builder = ir.IRBuilder(function.append_basic_block())
-        self.lanes = lanes
+        self.lanes = lanes = blocking.lanes
         self.vector = ir.VectorType(FLOAT, lanes)
+        self._integers = ir.VectorType(_BITS, lanes)
+        self._halves = ir.VectorType(BFLOAT16, lanes)
+        self._pairs = blocking.pairs
         name = f"llvm.fma.v{lanes}f32"
         declared = function.module.globals.get(name)
         self._fma = declared or ir.Function(function.module, ir.FunctionType(self.vector, [self.vector] * 3), name)
@@ -84,14 +90,22 @@ class Code:
         return ir.Constant(self.vector, [float(value)] * self.lanes)
 
     def broadcast(self, pointer: ir.Value) -> ir.Value:
-        """The float32 at an address, in each lane."""
-        undefined = ir.Constant(self.vector, ir.Undefined)
-        first = self.builder.insert_element(undefined, self.builder.load(pointer), ir.Constant(_BIT, 0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_BIT, self.lanes), None))
+        """The float32, or the pair, at an address, in each lane."""
+        undefined = ir.Constant(ir.VectorType(pointer.type.pointee, self.lanes), ir.Undefined)
+        first = self.builder.insert_element(undefined, self.builder.load(pointer), ir.Constant(_BITS, 0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(self._integers, None))
 
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """a·b + c, rounded once."""
         return self.builder.call(self._fma, [a, b, c])
+
+    def multiply_add_pairs(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """a₀·b₀ + a₁·b₁ + c of pairs and float32, rounded to float32 on the way; for processors that have it.
+
+        By its name, for what LLVM calls it depends on LLVM.
+        """
+        kind = ir.FunctionType(self.vector, [self._integers, self._integers, self.vector])
+        return self.builder.asm(kind, "vdpbf16ps $1, $2, $0", "=v,v,v,0", [a, b, c], side_effect=False)
 
     def combine(self, terms: Sequence[tuple[float, ir.Value]]) -> ir.Value | None:
         """Σ coefficient · vector; None if there are no terms but zeros."""
@@ -116,12 +130,12 @@ class Code:
         return self.builder.gep(pointer, [total])
 
     def load(self, pointer: ir.Value) -> ir.Value:
-        """The vector at an address of float32 or bfloat16, as float32."""
-        if pointer.type.pointee == FLOAT:
-            return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
-        halves = ir.VectorType(BFLOAT16, self.lanes)
-        bits = self.builder.load(self.builder.bitcast(pointer, halves.as_pointer()), align=2)
-        wide = self.builder.zext(bits, ir.VectorType(_BIT, self.lanes))
+        """The vector at an address of float32 or bfloat16, as float32; of pairs as they are."""
+        if pointer.type.pointee != BFLOAT16:
+            vector = ir.VectorType(pointer.type.pointee, self.lanes)
+            return self.builder.load(self.builder.bitcast(pointer, vector.as_pointer()), align=4)
+        bits = self.builder.load(self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
+        wide = self.builder.zext(bits, self._integers)
         return self.builder.bitcast(self.builder.shl(wide, self._bits(16)), self.vector)
 
     def load_all(self, pointer: ir.Value, count: int) -> list[ir.Value]:
@@ -133,26 +147,31 @@ class Code:
 
         Args:
             sums: to be replaced.
-            factors: addresses of float32.
-            vectors: to be multiplied with each of them.
+            factors: addresses of float32, or of pairs.
+            vectors: of the same, to be multiplied with each of them.
         """
         for r, address in enumerate(factors):
             factor = self.broadcast(address)
+            multiply_add = self.multiply_add_pairs if address.type.pointee == PAIR else self.multiply_add
             for v, vector in enumerate(vectors):
                 place = r * len(vectors) + v
-                sums[place] = self.multiply_add(factor, vector, sums[place])
+                sums[place] = multiply_add(factor, vector, sums[place])
 
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
         """Writes float32 to an address of float32, or rounds it, half to even, to one of bfloat16."""
         if pointer.type.pointee == FLOAT:
             self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
             return
-        bits = self.builder.bitcast(value, ir.VectorType(_BIT, self.lanes))
+        self.builder.store(self._rounded(value), self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
+
+    def _rounded(self, value: ir.Value) -> ir.Value:
+        if self._pairs:
+            kind = ir.FunctionType(self._halves, [self.vector])
+            return self.builder.asm(kind, "vcvtneps2bf16 $1, $0", "=v,v", [value], side_effect=False)
+        bits = self.builder.bitcast(value, self._integers)
         odd = self.builder.and_(self.builder.lshr(bits, self._bits(16)), self._bits(1))
         rounded = self.builder.add(bits, self.builder.add(odd, self._bits(0x7FFF)))
-        halves = ir.VectorType(BFLOAT16, self.lanes)
-        narrow = self.builder.trunc(self.builder.lshr(rounded, self._bits(16)), halves)
-        self.builder.store(narrow, self.builder.bitcast(pointer, halves.as_pointer()), align=2)
+        return self.builder.trunc(self.builder.lshr(rounded, self._bits(16)), self._halves)
 
     def add_to(self, pointer: ir.Value, value: ir.Value) -> None:
         """Adds a vector to what is at an address of float64."""
@@ -224,4 +243,4 @@ class Code:
         values[:] = phis
 
     def _bits(self, value: int) -> ir.Constant:
-        return ir.Constant(ir.VectorType(_BIT, self.lanes), [value] * self.lanes)
+        return ir.Constant(self._integers, [value] * self.lanes)

@@ -21,6 +21,7 @@ class MachineCode:
         self.name = name
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
+        binding.initialize_native_asmparser()
         parsed = binding.parse_assembly(str(module))
         parsed.verify()
         names = binding.get_host_cpu_features()

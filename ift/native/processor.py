@@ -17,11 +17,13 @@ class Blocking:
         lanes: float32 numbers in a vector.
         rows: of the left factor at a time.
         vectors: of columns of the right one at a time.
+        pairs: whether products of pairs of bfloat16 numbers take as long as one of float32 (AVX512-BF16).
     """
 
     lanes: int
     rows: int
     vectors: int
+    pairs: bool = False
 
     @property
     def columns(self) -> int:
@@ -43,7 +45,8 @@ def this_blocking() -> Blocking | None:
     if platform.machine() not in ("x86_64", "AMD64"):
         return None
     if "avx512f" in features():
-        return Blocking(lanes=16, rows=8, vectors=2)  # 16 sums of 32 registers: with more, LLVM runs out of them
+        # 16 sums of 32 registers: with more, LLVM runs out of them.
+        return Blocking(lanes=16, rows=8, vectors=2, pairs="avx512bf16" in features())
     if {"avx2", "fma"} <= features():
         return Blocking(lanes=8, rows=4, vectors=2)
     return None

@@ -1,4 +1,4 @@
-"""ReLU of a 3×3 convolution with reflection padding, by F(6×6, 3×3): what the networks call."""
+"""ReLU of a 3×3 convolution with reflection padding, by minimal filtering: what the networks call."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, this_blocking
 from ift.native.suited import TYPES, suited
 from ift.native.team import together
-from ift.winograd.cook_toom import TAPS, cook_toom
+from ift.winograd.cook_toom import TAPS, CookToom, cook_toom
 from ift.winograd.kernel import Order, scratch_size, write_convolution
 
-TRANSFORMS = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
-"""64 products for 36 results, where the definition takes 324. A larger tile would save little, and round much more."""
+SINGLES = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
+"""F(6×6, 3×3) for float32: 64 products for 36 results, where the definition takes 324."""
 
-_TILE, _SIDE = len(TRANSFORMS.output), len(TRANSFORMS.input)
+PAIRS = cook_toom([0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)])
+"""F(4×4, 3×3) for pairs of bfloat16: 36 products for 16 results, at twice the rate."""
 
 _FEW, _MANY = 24, 64
 """Tiles that are worked on together, at most: what they take should stay near the processor, but all filters are read
-once for them, of which many channels have many."""
+once for them, of which many channels in float32 have many."""
 
 _FILTERS_IN_TILES = 3
 """What reading the filters costs a block, as a number of tiles."""
@@ -33,10 +34,11 @@ _FILTERS_IN_TILES = 3
 
 @dataclass(frozen=True)
 class Filters:
-    """Weights of a convolution, transformed: seven times their memory.
+    """Weights of a convolution, transformed: seven times their memory in float32, four times as pairs.
 
     Attributes:
-        transformed: (n², C'/S, C, S) float32, in strips of as many output channels as are worked on at a time.
+        transformed: (n², C'/S, C, S, 1) float32, in strips of S output channels, as many as are worked on at a time;
+            or (n², C'/S, C/2, S, 2) bfloat16, the input channels of a pair beside each other.
         bias: (C') float32.
         blocking: that the strips are made for.
     """
@@ -45,9 +47,24 @@ class Filters:
     bias: Tensor
     blocking: Blocking
 
+    @property
+    def paired(self) -> bool:
+        """Whether they are pairs of bfloat16."""
+        return self.transformed.dtype == torch.bfloat16
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return self.transformed.shape[2] * self.transformed.shape[4]
+
+    @property
+    def transforms(self) -> CookToom:
+        """That they are meant for."""
+        return PAIRS if self.paired else SINGLES
+
     @classmethod
     def of(cls, weight: Tensor, bias: Tensor, blocking: Blocking | None = None) -> Filters:
-        """G g Gᵀ in float64, then rounded.
+        """G g Gᵀ in float64, then rounded: to bfloat16 where weights are, and the processor multiplies pairs of it.
 
         Args:
             weight: (C', C, 3, 3), which `suits` has agreed to.
@@ -57,13 +74,16 @@ class Filters:
         blocking = blocking or this_blocking()
         assert blocking is not None, "see `suits`"
         channels_out, channels, _, _ = weight.shape
-        matrix = torch.tensor([[float(each) for each in row] for row in TRANSFORMS.filter], dtype=torch.float64)
+        paired = blocking.pairs and weight.dtype == torch.bfloat16
+        transforms, together = (PAIRS, 2) if paired else (SINGLES, 1)
+        matrix = torch.tensor([[float(each) for each in row] for row in transforms.filter], dtype=torch.float64)
         both = torch.kron(matrix, matrix)
-        strips = channels_out // blocking.columns
-        transformed = torch.empty(_SIDE**2, strips, channels, blocking.columns)
-        for number, strip in enumerate(weight.reshape(strips, blocking.columns * channels, TAPS * TAPS)):
+        strips, width = channels_out // blocking.columns, blocking.columns
+        shape = (len(both), strips, channels // together, width, together)
+        transformed = torch.empty(shape, dtype=torch.bfloat16 if paired else torch.float32)
+        for number, strip in enumerate(weight.reshape(strips, width * channels, TAPS * TAPS)):
             products = both @ strip.double().mT  # one by one, for in float64 all would take twice the memory
-            transformed[:, number] = products.view(_SIDE**2, blocking.columns, channels).mT
+            transformed[:, number] = products.view(-1, width, channels // together, together).transpose(1, 2)
         return cls(transformed, bias.float(), blocking)
 
 
@@ -79,7 +99,8 @@ def suits(weight: Tensor) -> bool:
 def convolve(features: Tensor, filters: Filters) -> Tensor:
     """ReLU of a convolution with reflection padding.
 
-    All sums are float32; relative to the largest number of a tile, rounding is about 1e-6.
+    All sums are float32. Relative to the largest number of a tile, rounding is about 1e-6; with filters of pairs,
+    inputs are transformed and then rounded to bfloat16, whose error is two to three times that of a bfloat16 result.
 
     Args:
         features: (B, C, H, W), H and W at least 2, float32 or bfloat16.
@@ -92,7 +113,7 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
         ValueError: the features do not fit the filters.
     """
     batch, channels, height, width = features.shape
-    channels_out, wanted = len(filters.bias), filters.transformed.shape[2]
+    channels_out, wanted = len(filters.bias), filters.channels
     if channels != wanted or height < 2 or width < 2 or features.device.type != "cpu" or features.dtype not in TYPES:
         raise ValueError(
             f"features of {tuple(features.shape)}, {features.dtype}, on {features.device}: filters of {wanted} "
@@ -101,13 +122,15 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
     features = features.contiguous(memory_format=torch.channels_last)
     size = (batch, channels_out, height, width)
     result = torch.empty(size, dtype=features.dtype, memory_format=torch.channels_last)
-    down, across = math.ceil(height / _TILE), math.ceil(width / _TILE)
-    rows, columns = _reflected(height, down, width * channels), _reflected(width, across, channels)
+    tile = len(filters.transforms.output)
+    down, across = math.ceil(height / tile), math.ceil(width / tile)
+    rows, columns = _reflected(height, down * tile, width * channels), _reflected(width, across * tile, channels)
     threads = torch.get_num_threads()
-    most = _MANY if channels + channels_out >= 512 else _FEW
+    most = _MANY if channels + channels_out >= 512 and not filters.paired else _FEW
     block = _block(down * across, threads, filters.blocking.rows, most)
-    scratch = torch.empty(threads, scratch_size(TRANSFORMS, channels, channels_out, block))
-    program = _program(filters.blocking, features.dtype == torch.bfloat16)
+    size_of_scratch = scratch_size(filters.transforms, channels, channels_out, block, paired=filters.paired)
+    scratch = torch.empty(threads, size_of_scratch)
+    program = _program(filters.blocking, features.dtype == torch.bfloat16, filters.paired)
     for source, target in zip(features, result, strict=True):
         order = Order(
             source=source.data_ptr(),
@@ -130,9 +153,10 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
 
 
 @cache
-def _program(blocking: Blocking, half: bool) -> MachineCode:
+def _program(blocking: Blocking, half: bool, paired: bool) -> MachineCode:
     name = "convolve_bfloat16" if half else "convolve_float32"
-    return MachineCode(write_convolution(name, TRANSFORMS, blocking, half=half), name)
+    transforms = PAIRS if paired else SINGLES
+    return MachineCode(write_convolution(name, transforms, blocking, half=half, paired=paired), name)
 
 
 @lru_cache(256)
@@ -146,14 +170,14 @@ def _block(tiles: int, threads: int, rows: int, most: int) -> int:
 
 
 @lru_cache(256)
-def _reflected(size: int, tiles: int, step: int) -> ctypes.Array[ctypes.c_int64]:
+def _reflected(size: int, covered: int, step: int) -> ctypes.Array[ctypes.c_int64]:
     """Where the rows, or columns, that tiles need begin: reflected, and behind that anything that is there.
 
     Args:
         size: at least 2.
-        tiles: that cover it.
+        covered: by tiles, at least the size.
         step: from one to the next.
     """
-    wanted = range(-1, tiles * _TILE + 1)
+    wanted = range(-1, covered + 1)
     within = (abs(i) if i < size else max(2 * (size - 1) - i, 0) for i in wanted)
     return (ctypes.c_int64 * len(wanted))(*(i * step for i in within))

@@ -1,7 +1,8 @@
 """The program of a convolution with F(m×m, 3×3): transform tiles, multiply, transform back; bias and ReLU with it.
 
 Of each tile of m×m results, the n×n inputs are transformed, n = m + 2, for all channels. The products over channels
-are then n² products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds.
+are then n² products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds. Their
+factors are float32, or pairs of bfloat16, which some processors multiply twice as fast; their sums are float32.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, begin, index, void_function
+from ift.native.code import BFLOAT16, FLOAT, INDEX, PAIR, Code, begin, index, void_function
 from ift.native.processor import Blocking
 from ift.winograd.cook_toom import CookToom
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
@@ -24,8 +25,8 @@ _OFFSETS, _FLOATS = INDEX.as_pointer(), FLOAT.as_pointer()
 class Order(ctypes.Structure):
     """What the program is to do: addresses, and counts.
 
-    Pictures are channels last, of the same type; all else is float32. `next_tile` and `next_thread` begin at 0, and
-    count what has been taken.
+    Pictures are channels last, of the same type; bias and products are float32. `next_tile` and `next_thread`
+    begin at 0, and count what has been taken.
     """
 
     _fields_ = [
@@ -35,7 +36,7 @@ class Order(ctypes.Structure):
         ("filters", ctypes.c_int64),  # see `Filters`
         ("bias", ctypes.c_int64),
         ("result", ctypes.c_int64),
-        ("scratch", ctypes.c_int64),  # `scratch_size` numbers for each thread
+        ("scratch", ctypes.c_int64),  # `scratch_size` for each thread
         ("channels", ctypes.c_int64),
         ("channels_out", ctypes.c_int64),
         ("height", ctypes.c_int64),
@@ -48,12 +49,13 @@ class Order(ctypes.Structure):
     ]
 
 
-def scratch_size(transforms: CookToom, channels: int, channels_out: int, block: int) -> int:
+def scratch_size(transforms: CookToom, channels: int, channels_out: int, block: int, *, paired: bool) -> int:
     """Numbers of float32 that each thread needs: inputs, products, and a place for pixels beyond the borders."""
-    return len(transforms.input) ** 2 * (block * (channels + channels_out + 2 * APART) + 2 * APART) + channels_out
+    inputs, products = (block * (each + APART) + APART for each in (channels, channels_out))
+    return len(transforms.input) ** 2 * (inputs // (2 if paired else 1) + products) + channels_out
 
 
-def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, half: bool) -> ir.Module:
+def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, half: bool, paired: bool) -> ir.Module:
     """The module with one function that others may call, `void name(Order *)`.
 
     It takes blocks of tiles until none is left; all threads that call it with one order share the work.
@@ -63,36 +65,42 @@ def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, ha
         transforms: F(m, 3).
         blocking: of the products.
         half: source and result are bfloat16, else float32.
+        paired: what is multiplied is bfloat16, and channels go by pairs, else float32.
     """
     module = ir.Module()
     pixels = (BFLOAT16 if half else FLOAT).as_pointer()
-    into = _write_input_transform(module, transforms, blocking.lanes, pixels)
-    product = _write_product(module, blocking)
-    out_of = _write_output_transform(module, transforms, blocking.lanes, pixels)
+    numbers, factors = (each.as_pointer() for each in ((BFLOAT16, PAIR) if paired else (FLOAT, FLOAT)))
+    into = _write_input_transform(module, transforms, blocking, pixels, numbers)
+    product = _write_product(module, blocking, factors)
+    out_of = _write_output_transform(module, transforms, blocking, pixels)
 
-    code, fields = begin(module, name, blocking.lanes, Order)
+    code, fields = begin(module, name, blocking, Order)
     build = code.builder
     source, result = (fields.pointer(name, pixels) for name in ("source", "result"))
     rows, columns = (fields.pointer(name, _OFFSETS) for name in ("rows", "columns"))
-    filters, bias, scratch = (fields.pointer(name, _FLOATS) for name in ("filters", "bias", "scratch"))
+    filters = fields.pointer("filters", factors)
+    bias, scratch = (fields.pointer(name, _FLOATS) for name in ("bias", "scratch"))
     channels, channels_out, block = (fields.number(name) for name in ("channels", "channels_out", "block"))
     height, width, across, tiles = (fields.number(name) for name in ("height", "width", "tiles_across", "tiles"))
     positions = index(len(transforms.input) ** 2)
     row, row_out = build.add(channels, index(APART)), build.add(channels_out, index(APART))
     plane, plane_out = (build.add(build.mul(block, each), index(APART)) for each in (row, row_out))
-    all_inputs, all_products = build.mul(positions, plane), build.mul(positions, plane_out)
+    # Counted as what is multiplied at once, a pair or a number.
+    depth, depth_row, depth_plane = (build.sdiv(each, index(2)) if paired else each for each in (channels, row, plane))
+    all_inputs, all_products = build.mul(positions, depth_plane), build.mul(positions, plane_out)
     own = fields.take("next_thread", index(1))
-    inputs = code.at(scratch, own, build.add(build.add(all_inputs, all_products), channels_out))
-    products = code.at(inputs, all_inputs)
+    products = code.at(scratch, own, build.add(build.add(all_inputs, all_products), channels_out))
     dump = build.bitcast(code.at(products, all_products), pixels)
+    inputs = build.bitcast(code.at(products, build.add(all_products, channels_out)), factors)
+    transformed = build.bitcast(inputs, numbers)
 
     with code.until_taken(fields, "next_tile", block, tiles) as (first, count):
-        build.call(into, [source, rows, columns, channels, across, first, count, inputs, plane, row])
+        build.call(into, [source, rows, columns, channels, across, first, count, transformed, plane, row])
         with code.loop(positions, 1) as (position, _):
-            a = code.at(inputs, position, plane)
-            b = code.at(filters, position, build.mul(channels, channels_out))
+            a = code.at(inputs, position, depth_plane)
+            b = code.at(filters, position, build.mul(depth, channels_out))
             c = code.at(products, position, plane_out)
-            build.call(product, [a, b, c, count, channels, channels_out, row, row_out])
+            build.call(product, [a, b, c, count, depth, channels_out, depth_row, row_out])
         build.call(
             out_of,
             [products, plane_out, row_out, bias, result, dump, channels_out, height, width, across, first, count],
@@ -101,13 +109,15 @@ def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, ha
     return module
 
 
-def _write_input_transform(module: ir.Module, transforms: CookToom, lanes: int, pixels: ir.PointerType) -> ir.Function:
+def _write_input_transform(
+    module: ir.Module, transforms: CookToom, blocking: Blocking, pixels: ir.PointerType, numbers: ir.PointerType
+) -> ir.Function:
     """Bᵀ d B of some tiles."""
     side, tile = len(transforms.input), len(transforms.output)
     function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = void_function(
-        module, "transform_input", [pixels, _OFFSETS, _OFFSETS, *[INDEX] * 4, _FLOATS, INDEX, INDEX]
+        module, "transform_input", [pixels, _OFFSETS, _OFFSETS, *[INDEX] * 4, numbers, INDEX, INDEX]
     )
-    code = Code(function, lanes)
+    code = Code(function, blocking)
     build = code.builder
     with code.loop(count, 1) as (number, _):
         position = build.add(first, number)
@@ -116,7 +126,7 @@ def _write_input_transform(module: ir.Module, transforms: CookToom, lanes: int, 
         row_starts = [build.load(code.at(above, i)) for i in range(side)]
         column_starts = [build.load(code.at(left, j)) for j in range(side)]
         target = code.at(inputs, number, row)
-        with code.loop(channels, lanes) as (channel, _):
+        with code.loop(channels, blocking.lanes) as (channel, _):
             here = code.at(source, channel)
             halfway = [
                 product_by_rows(
@@ -132,23 +142,23 @@ def _write_input_transform(module: ir.Module, transforms: CookToom, lanes: int, 
     return function
 
 
-def _write_product(module: ir.Module, blocking: Blocking) -> ir.Function:
+def _write_product(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
     """C = A B. Rows of A and C lie apart, and are worked on in full blocks: those behind the last may be anything.
 
     B is in strips of `blocking.columns` columns, one strip after the other.
     """
-    function, (a, b, c, count, channels, channels_out, row, row_out) = void_function(
-        module, "multiply", [_FLOATS] * 3 + [INDEX] * 5
+    function, (a, b, c, count, depth, channels_out, row, row_out) = void_function(
+        module, "multiply", [factors, factors, _FLOATS] + [INDEX] * 5
     )
-    code = Code(function, blocking.lanes)
+    code = Code(function, blocking)
     zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
     with code.loop(channels_out, blocking.columns) as (column, _):
-        strip = code.at(b, column, channels)
+        strip = code.at(b, column, depth)
         with code.loop(count, blocking.rows) as (top, _):
             left = [code.at(a, code.builder.add(top, index(r)), row) for r in range(blocking.rows)]
-            with code.loop(channels, 1, zeros) as (channel, sums):
-                right = code.load_all(code.at(strip, channel, blocking.columns), blocking.vectors)
-                code.add_products(sums, [code.at(line, channel) for line in left], right)
+            with code.loop(depth, 1, zeros) as (place, sums):
+                right = code.load_all(code.at(strip, place, blocking.columns), blocking.vectors)
+                code.add_products(sums, [code.at(line, place) for line in left], right)
             for r in range(blocking.rows):
                 target = code.at(code.at(c, code.builder.add(top, index(r)), row_out), column)
                 for v in range(blocking.vectors):
@@ -157,13 +167,15 @@ def _write_product(module: ir.Module, blocking: Blocking) -> ir.Function:
     return function
 
 
-def _write_output_transform(module: ir.Module, transforms: CookToom, lanes: int, pixels: ir.PointerType) -> ir.Function:
+def _write_output_transform(
+    module: ir.Module, transforms: CookToom, blocking: Blocking, pixels: ir.PointerType
+) -> ir.Function:
     """The ReLU of Aᵀ M A + b of some tiles."""
     side, tile = len(transforms.input), len(transforms.output)
     function, (products, plane, row, bias, result, dump, channels, height, width, across, first, count) = void_function(
         module, "transform_output", [_FLOATS, INDEX, INDEX, _FLOATS, pixels, pixels] + [INDEX] * 6
     )
-    code = Code(function, lanes)
+    code = Code(function, blocking)
     build = code.builder
     with code.loop(count, 1) as (number, _):
         position = build.add(first, number)
@@ -177,7 +189,7 @@ def _write_output_transform(module: ir.Module, transforms: CookToom, lanes: int,
                 pixel = code.at(result, build.add(build.mul(y, width), x), channels)
                 targets.append(build.select(inside, pixel, dump))
         source = code.at(products, number, row)
-        with code.loop(channels, lanes) as (channel, _):
+        with code.loop(channels, blocking.lanes) as (channel, _):
             here = code.at(source, channel)
             halfway = [
                 product_by_columns(

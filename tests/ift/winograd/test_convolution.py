@@ -11,8 +11,9 @@ from ift import winograd
 from ift.encoder import ReflectConv
 from ift.native.processor import this_blocking
 from ift.winograd import Filters, convolve
-from tests.blockings import BLOCKINGS, with_threads
+from tests.blockings import BLOCKINGS, PAIRS, with_threads
 
+pairs = pytest.mark.skipif(PAIRS is None, reason="the processor does not multiply pairs of bfloat16")
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
 
 
@@ -63,11 +64,62 @@ def test_bfloat16_is_rounded_once():
     weight, bias = (each.bfloat16() for each in layer(64, 64))
     x = random(1, 64, 30, 31).bfloat16()
     expected = by_definition(x, weight, bias)
-    result = convolve(x, Filters.of(weight, bias))
+    result = convolve(x, Filters.of(weight.float(), bias))
     assert result.dtype == torch.bfloat16
     half_a_unit = 2.0**-8
     assert bool(((result.double() - expected).abs() <= expected.abs() * half_a_unit + 1e-4).all())
     assert (result == expected.bfloat16()).float().mean() > 0.99
+
+
+@pairs
+@given(
+    tiles=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    channels=st.sampled_from([(16, 32), (64, 96), (48, 32)]),
+    batch=st.integers(1, 2),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=25, deadline=None)
+def test_pairs_are_minimal_filtering_with_factors_of_bfloat16(tiles, channels, batch, threads, seed):
+    """As in float64, but that both factors are rounded: here with matrices instead of a program."""
+    weight, bias = (each.bfloat16() for each in layer(*channels, seed=seed))
+    x = random(batch, channels[0], *(4 * each for each in tiles), seed=seed).bfloat16()
+    filters = Filters.of(weight, bias, PAIRS)
+    assert filters.paired
+    with with_threads(threads):
+        result = convolve(x, filters)
+    expected = filtered_with_rounded_factors(x, weight, bias)
+    assert result.dtype == torch.bfloat16
+    assert error(result, expected) < 5e-3  # the result is rounded, and what is nearly halfway may go either way
+    assert float((result.double() - expected).norm() / expected.norm()) < 2.2e-3
+
+
+def filtered_with_rounded_factors(x, weight, bias):
+    exact = [torch.tensor([[float(each) for each in row] for row in m], dtype=torch.float64) for m in transforms()]
+    output, filter_, input_ = exact
+    tile, side = output.shape
+    padded = pad(x.double(), (1, 1, 1, 1), mode="reflect")
+    tiles = padded.unfold(2, side, tile).unfold(3, side, tile)  # (B, C, down, across, n, n)
+    inputs = (input_ @ tiles @ input_.mT).bfloat16().double()
+    filters = (filter_ @ weight.double() @ filter_.mT).bfloat16().double()
+    products = torch.einsum("bcyxij,ocij->boyxij", inputs, filters)
+    results = (output @ products @ output.mT).transpose(3, 4).flatten(4, 5).flatten(2, 3)
+    return (results + bias.double().view(-1, 1, 1)).relu()
+
+
+def transforms():
+    return (winograd.convolution.PAIRS.output, winograd.convolution.PAIRS.filter, winograd.convolution.PAIRS.input)
+
+
+@pairs
+@pytest.mark.parametrize("channels", [(64, 64), (128, 256), (512, 256)])
+def test_pairs_stay_near_the_definition(channels):
+    """Within four times what rounding a result to bfloat16 costs, a root mean square of 2⁻⁹/√3 or so."""
+    weight, bias = (each.bfloat16() for each in layer(*channels))
+    x = random(1, channels[0], 61, 50).relu().bfloat16()
+    expected = by_definition(x, weight, bias)
+    result = convolve(x, Filters.of(weight, bias, PAIRS))
+    assert float((result.double() - expected).norm() / expected.norm()) < 4 * 2.0**-9
 
 
 def test_halves_are_rounded_to_even():
