@@ -17,12 +17,11 @@ from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
 CHANNELS = (64, 128, 256, 512)
 """Channels at relu1_1 … relu4_1."""
 
-_STAGES = (
-    ("block1_conv1",),
-    ("block1_conv2", "pool", "block2_conv1"),
-    ("block2_conv2", "pool", "block3_conv1"),
-    ("block3_conv2", "block3_conv3", "block3_conv4", "pool", "block4_conv1"),
-)
+_POOLED = ((), ("block1_conv2",), ("block2_conv2",), ("block3_conv2", "block3_conv3", "block3_conv4"))
+"""The convolutions of each stage before max pooling, which the first has not."""
+
+_LAST = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
+"""The convolution of each stage after it."""
 
 
 class ReflectConv(nn.Conv2d):
@@ -47,6 +46,15 @@ class ReflectConv(nn.Conv2d):
         if not self._relu:
             return super().forward(held.pop())
         return conv2d_relu(held.pop(), self.weight, self.bias)
+
+    def take_pooled(self, held: list[Tensor], with_lost: bool) -> tuple[Tensor, Tensor | None]:
+        """Max pooling, 2×2, of what `take` gives, and if asked for what is lost by it, see `Encoder.stage`."""
+        filters = self.transformed()
+        if filters is not None and held[-1].dtype == self.weight.dtype:
+            return winograd.convolve_and_pool(held.pop(), filters, with_lost=with_lost)
+        whole = self.take(held)
+        pooled = functional.max_pool2d(whole, 2)
+        return pooled, _lost(whole, pooled) if with_lost else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again: a copy or a pickle would carry seven times the weights."""
@@ -104,27 +112,29 @@ class Encoder(nn.Module):
         Returns:
             The features at relu N_1, and the skip (at relu1_2, relu2_2 or relu3_4) or None.
         """
-        skip = None
-        held = [x]
+        held, skip = [x], None
         del x
-        for name in _STAGES[level - 1]:
-            if name == "pool":
-                before = held.pop()
-                held.append(functional.max_pool2d(before, 2))
-                if with_skip:
-                    skip = _lost(before, held[0])
-                del before
-            else:
-                held.append(self.convolutions[name].take(held))  # type: ignore[operator]
-        return held.pop(), skip
+        if level > 1:
+            pooled, skip = self._pooled(level, held, with_skip)
+            held.append(pooled)
+            del pooled
+        features: Tensor = self.convolutions[_LAST[level - 1]].take(held)  # type: ignore[operator]
+        return features, skip
 
     def skip(self, level: int, x: Tensor) -> Tensor:
         """The skip alone that `stage` gives with the features, for N > 1."""
         held = [x]
         del x
-        for name in _STAGES[level - 1][: _STAGES[level - 1].index("pool")]:
-            held.append(self.convolutions[name].take(held))  # type: ignore[operator]
-        return _lost(held[0], functional.max_pool2d(held[0], 2))
+        _, skip = self._pooled(level, held, True)
+        assert skip is not None
+        return skip
+
+    def _pooled(self, level: int, held: list[Tensor], with_lost: bool) -> tuple[Tensor, Tensor | None]:
+        *before, last = (self.convolutions[name] for name in _POOLED[level - 1])
+        for convolution in before:
+            held.append(convolution.take(held))  # type: ignore[operator]
+        pooled: tuple[Tensor, Tensor | None] = last.take_pooled(held, with_lost)  # type: ignore[operator]
+        return pooled
 
 
 def _lost(x: Tensor, pooled: Tensor) -> Tensor:

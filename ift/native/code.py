@@ -107,6 +107,15 @@ class Code:
         kind = ir.FunctionType(self.vector, [self._integers, self._integers, self.vector])
         return self.builder.asm(kind, "vdpbf16ps $1, $2, $0", "=v,v,v,0", [a, b, c], side_effect=False)
 
+    def positive(self, a: ir.Value) -> ir.Value:
+        """The greater of a number and 0; what is not a number stays one."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, self.constant(0)), self.constant(0), a)
+
+    def maximum(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """The greater in each lane; what is not a number stays one, as in PyTorch."""
+        greater = self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)  # b where either is none
+        return self.builder.select(self.builder.fcmp_unordered("uno", a, a), a, greater)
+
     def combine(self, terms: Sequence[tuple[float, ir.Value]]) -> ir.Value | None:
         """Σ coefficient · vector; None if there are no terms but zeros."""
         present = sorted((term for term in terms if term[0]), key=lambda term: abs(term[0]) != 1)

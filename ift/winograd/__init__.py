@@ -3,6 +3,6 @@
 `cook_toom` has the mathematics, `kernel` the program, and `convolution` is what the networks call.
 """
 
-from ift.winograd.convolution import Filters, convolve, suits
+from ift.winograd.convolution import Filters, convolve, convolve_and_pool, suits
 
-__all__ = ["Filters", "convolve", "suits"]
+__all__ = ["Filters", "convolve", "convolve_and_pool", "suits"]

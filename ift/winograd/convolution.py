@@ -16,7 +16,7 @@ from ift.native.processor import Blocking, this_blocking
 from ift.native.suited import TYPES, suited
 from ift.native.team import together
 from ift.winograd.cook_toom import TAPS, CookToom, cook_toom
-from ift.winograd.kernel import Order, scratch_size, write_convolution
+from ift.winograd.kernel import Ending, Order, scratch_size, write_convolution
 
 SINGLES = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
 """F(6×6, 3×3) for float32: 64 products for 36 results, where the definition takes 324."""
@@ -38,7 +38,7 @@ class Filters:
 
     Attributes:
         transformed: (n², C'/S, C, S, 1) float32, in strips of S output channels, as many as are worked on at a time;
-            or (n², C'/S, C/2, S, 2) bfloat16, the input channels of a pair beside each other.
+            or (n² + 1, C'/S, C/2, S, 2) bfloat16, the input channels of a pair beside each other; last, sums of taps.
         bias: (C') float32.
         blocking: that the strips are made for.
     """
@@ -78,6 +78,8 @@ class Filters:
         transforms, together = (PAIRS, 2) if paired else (SINGLES, 1)
         matrix = torch.tensor([[float(each) for each in row] for row in transforms.filter], dtype=torch.float64)
         both = torch.kron(matrix, matrix)
+        if paired:
+            both = torch.cat([both, torch.ones_like(both[:1])])
         strips, width = channels_out // blocking.columns, blocking.columns
         shape = (len(both), strips, channels // together, width, together)
         transformed = torch.empty(shape, dtype=torch.bfloat16 if paired else torch.float32)
@@ -96,6 +98,30 @@ def suits(weight: Tensor) -> bool:
     return (height, width) == (TAPS, TAPS) and channels % divided.lanes == 0 and channels_out % divided.columns == 0
 
 
+def convolve_and_pool(features: Tensor, filters: Filters, *, with_lost: bool) -> tuple[Tensor, Tensor | None]:
+    """Max pooling, 2×2, of `convolve`, while the result is at hand.
+
+    Args:
+        features: as for `convolve`, H and W even.
+        filters: as for `convolve`.
+        with_lost: whether to say what is lost.
+
+    Returns:
+        (B, C', H/2, W/2), and what pooling takes away from each pixel: itself less the greatest of its block,
+        (B, C', H, W), or None.
+
+    Raises:
+        ValueError: the features do not fit the filters, or the size is odd.
+    """
+    height, width = features.shape[2:]
+    if height % 2 or width % 2:
+        raise ValueError(f"features of {height}×{width} cannot be divided into blocks of 2×2")
+    ending = Ending.PARTED if with_lost else Ending.POOLED
+    lost, pooled = _convolve(features, filters, ending)
+    assert pooled is not None
+    return pooled, lost
+
+
 def convolve(features: Tensor, filters: Filters) -> Tensor:
     """ReLU of a convolution with reflection padding.
 
@@ -112,7 +138,14 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
     Raises:
         ValueError: the features do not fit the filters.
     """
-    batch, channels, height, width = features.shape
+    result, _ = _convolve(features, filters, Ending.WHOLE)
+    assert result is not None
+    return result
+
+
+def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tensor | None, Tensor | None]:
+    """The result, or what is left of it, and the pooled one, as far as they are asked for."""
+    channels, height, width = features.shape[1:]
     channels_out, wanted = len(filters.bias), filters.channels
     if channels != wanted or height < 2 or width < 2 or features.device.type != "cpu" or features.dtype not in TYPES:
         raise ValueError(
@@ -120,8 +153,11 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
             f"channels want (B, {wanted}, H, W), H and W at least 2, float32 or bfloat16, on the CPU"
         )
     features = features.contiguous(memory_format=torch.channels_last)
-    size = (batch, channels_out, height, width)
-    result = torch.empty(size, dtype=features.dtype, memory_format=torch.channels_last)
+    result = pooled = None
+    if ending != Ending.POOLED:
+        result = _pictures(features, channels_out, height, width)
+    if ending != Ending.WHOLE:
+        pooled = _pictures(features, channels_out, height // 2, width // 2)
     tile = len(filters.transforms.output)
     down, across = math.ceil(height / tile), math.ceil(width / tile)
     rows, columns = _reflected(height, down * tile, width * channels), _reflected(width, across * tile, channels)
@@ -130,15 +166,16 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
     block = _block(down * across, threads, filters.blocking.rows, most)
     size_of_scratch = scratch_size(filters.transforms, channels, channels_out, block, paired=filters.paired)
     scratch = torch.empty(threads, size_of_scratch)
-    program = _program(filters.blocking, features.dtype == torch.bfloat16, filters.paired)
-    for source, target in zip(features, result, strict=True):
+    program = _program(filters.blocking, features.dtype == torch.bfloat16, filters.paired, ending)
+    for number, source in enumerate(features):
         order = Order(
             source=source.data_ptr(),
             rows=ctypes.addressof(rows),
             columns=ctypes.addressof(columns),
             filters=filters.transformed.data_ptr(),
             bias=filters.bias.data_ptr(),
-            result=target.data_ptr(),
+            result=0 if result is None else result[number].data_ptr(),
+            pooled=0 if pooled is None else pooled[number].data_ptr(),
             scratch=scratch.data_ptr(),
             channels=channels,
             channels_out=channels_out,
@@ -149,14 +186,18 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
             block=block,
         )
         together(program, ctypes.addressof(order), threads)
-    return result
+    return result, pooled
+
+
+def _pictures(like: Tensor, channels: int, height: int, width: int) -> Tensor:
+    return torch.empty(len(like), channels, height, width, dtype=like.dtype, memory_format=torch.channels_last)
 
 
 @cache
-def _program(blocking: Blocking, half: bool, paired: bool) -> MachineCode:
+def _program(blocking: Blocking, half: bool, paired: bool, ending: Ending) -> MachineCode:
     name = "convolve_bfloat16" if half else "convolve_float32"
     transforms = PAIRS if paired else SINGLES
-    return MachineCode(write_convolution(name, transforms, blocking, half=half, paired=paired), name)
+    return MachineCode(write_convolution(name, transforms, blocking, half=half, paired=paired, ending=ending), name)
 
 
 @lru_cache(256)

@@ -3,11 +3,17 @@
 Of each tile of m×m results, the n×n inputs are transformed, n = m + 2, for all channels. The products over channels
 are then n² products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds. Their
 factors are float32, or pairs of bfloat16, which some processors multiply twice as fast; their sums are float32.
+
+Pairs are rounded, and by how much would depend on the place in the tile: what has one colour would come out with a
+pattern. So it is the differences from a pixel in the middle of the tile that are transformed, and that pixel itself,
+for which a filter is but the sum of its taps, has one more product: of one colour, nothing is lost.
 """
 
 from __future__ import annotations
 
 import ctypes
+from enum import Enum
+from functools import reduce
 
 from llvmlite import ir
 
@@ -20,6 +26,14 @@ APART = 16
 """Numbers between one tile and the next, and between planes: else they would compete for the same places in caches."""
 
 _OFFSETS, _FLOATS = INDEX.as_pointer(), FLOAT.as_pointer()
+
+
+class Ending(Enum):
+    """What is wanted of the result, and for a layer before max pooling, 2×2, also of that; H and W even then."""
+
+    WHOLE = "whole"
+    POOLED = "pooled"  # the greatest of each block, and no more
+    PARTED = "parted"  # that, and of each pixel what it takes away
 
 
 class Order(ctypes.Structure):
@@ -35,7 +49,8 @@ class Order(ctypes.Structure):
         ("columns", ctypes.c_int64),  # the same for each padded column
         ("filters", ctypes.c_int64),  # see `Filters`
         ("bias", ctypes.c_int64),
-        ("result", ctypes.c_int64),
+        ("result", ctypes.c_int64),  # where not `POOLED`
+        ("pooled", ctypes.c_int64),  # where not `WHOLE`
         ("scratch", ctypes.c_int64),  # `scratch_size` for each thread
         ("channels", ctypes.c_int64),
         ("channels_out", ctypes.c_int64),
@@ -52,10 +67,17 @@ class Order(ctypes.Structure):
 def scratch_size(transforms: CookToom, channels: int, channels_out: int, block: int, *, paired: bool) -> int:
     """Numbers of float32 that each thread needs: inputs, products, and a place for pixels beyond the borders."""
     inputs, products = (block * (each + APART) + APART for each in (channels, channels_out))
-    return len(transforms.input) ** 2 * (inputs // (2 if paired else 1) + products) + channels_out
+    return positions(transforms, paired=paired) * (inputs // (2 if paired else 1) + products) + channels_out
 
 
-def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, half: bool, paired: bool) -> ir.Module:
+def positions(transforms: CookToom, *, paired: bool) -> int:
+    """Products of matrices for a block of tiles."""
+    return len(transforms.input) ** 2 + paired
+
+
+def write_convolution(
+    name: str, transforms: CookToom, blocking: Blocking, *, half: bool, paired: bool, ending: Ending
+) -> ir.Module:
     """The module with one function that others may call, `void name(Order *)`.
 
     It takes blocks of tiles until none is left; all threads that call it with one order share the work.
@@ -66,56 +88,73 @@ def write_convolution(name: str, transforms: CookToom, blocking: Blocking, *, ha
         blocking: of the products.
         half: source and result are bfloat16, else float32.
         paired: what is multiplied is bfloat16, and channels go by pairs, else float32.
+        ending: what is stored.
     """
     module = ir.Module()
     pixels = (BFLOAT16 if half else FLOAT).as_pointer()
-    numbers, factors = (each.as_pointer() for each in ((BFLOAT16, PAIR) if paired else (FLOAT, FLOAT)))
-    into = _write_input_transform(module, transforms, blocking, pixels, numbers)
+    factors = (PAIR if paired else FLOAT).as_pointer()
+    into = _write_input_transform(module, transforms, blocking, pixels, paired=paired)
     product = _write_product(module, blocking, factors)
-    out_of = _write_output_transform(module, transforms, blocking, pixels)
+    out_of = _write_output_transform(module, transforms, blocking, pixels, ending, paired=paired)
 
     code, fields = begin(module, name, blocking, Order)
     build = code.builder
-    source, result = (fields.pointer(name, pixels) for name in ("source", "result"))
+    source, result, pooled = (fields.pointer(name, pixels) for name in ("source", "result", "pooled"))
     rows, columns = (fields.pointer(name, _OFFSETS) for name in ("rows", "columns"))
     filters = fields.pointer("filters", factors)
     bias, scratch = (fields.pointer(name, _FLOATS) for name in ("bias", "scratch"))
     channels, channels_out, block = (fields.number(name) for name in ("channels", "channels_out", "block"))
     height, width, across, tiles = (fields.number(name) for name in ("height", "width", "tiles_across", "tiles"))
-    positions = index(len(transforms.input) ** 2)
+    count_of_products = index(positions(transforms, paired=paired))
     row, row_out = build.add(channels, index(APART)), build.add(channels_out, index(APART))
     plane, plane_out = (build.add(build.mul(block, each), index(APART)) for each in (row, row_out))
     # Counted as what is multiplied at once, a pair or a number.
     depth, depth_row, depth_plane = (build.sdiv(each, index(2)) if paired else each for each in (channels, row, plane))
-    all_inputs, all_products = build.mul(positions, depth_plane), build.mul(positions, plane_out)
+    all_inputs, all_products = (build.mul(count_of_products, each) for each in (depth_plane, plane_out))
     own = fields.take("next_thread", index(1))
     products = code.at(scratch, own, build.add(build.add(all_inputs, all_products), channels_out))
     dump = build.bitcast(code.at(products, all_products), pixels)
     inputs = build.bitcast(code.at(products, build.add(all_products, channels_out)), factors)
-    transformed = build.bitcast(inputs, numbers)
+    transformed = build.bitcast(inputs, (BFLOAT16 if paired else FLOAT).as_pointer())
 
     with code.until_taken(fields, "next_tile", block, tiles) as (first, count):
         build.call(into, [source, rows, columns, channels, across, first, count, transformed, plane, row])
-        with code.loop(positions, 1) as (position, _):
+        with code.loop(count_of_products, 1) as (position, _):
             a = code.at(inputs, position, depth_plane)
             b = code.at(filters, position, build.mul(depth, channels_out))
             c = code.at(products, position, plane_out)
             build.call(product, [a, b, c, count, depth, channels_out, depth_row, row_out])
         build.call(
             out_of,
-            [products, plane_out, row_out, bias, result, dump, channels_out, height, width, across, first, count],
+            [
+                products,
+                plane_out,
+                row_out,
+                bias,
+                result,
+                pooled,
+                dump,
+                channels_out,
+                height,
+                width,
+                across,
+                first,
+                count,
+            ],
         )
     build.ret_void()
     return module
 
 
 def _write_input_transform(
-    module: ir.Module, transforms: CookToom, blocking: Blocking, pixels: ir.PointerType, numbers: ir.PointerType
+    module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, *, paired: bool
 ) -> ir.Function:
-    """Bᵀ d B of some tiles."""
+    """Bᵀ d B of some tiles; of pairs, with what is in the middle taken off, and behind the rest."""
     side, tile = len(transforms.input), len(transforms.output)
     function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = void_function(
-        module, "transform_input", [pixels, _OFFSETS, _OFFSETS, *[INDEX] * 4, numbers, INDEX, INDEX]
+        module,
+        "transform_input",
+        [kind, _OFFSETS, _OFFSETS, *[INDEX] * 4, (BFLOAT16 if paired else FLOAT).as_pointer(), INDEX, INDEX],
     )
     code = Code(function, blocking)
     build = code.builder
@@ -127,14 +166,15 @@ def _write_input_transform(
         column_starts = [build.load(code.at(left, j)) for j in range(side)]
         target = code.at(inputs, number, row)
         with code.loop(channels, blocking.lanes) as (channel, _):
-            here = code.at(source, channel)
-            halfway = [
-                product_by_rows(
-                    code, transforms.input, [code.load(code.at(here, build.add(start, column))) for start in row_starts]
-                )
-                for column in column_starts
+            here, to = code.at(source, channel), code.at(target, channel)
+            pixels = [
+                [code.load(code.at(here, build.add(start, column))) for start in row_starts] for column in column_starts
             ]
-            to = code.at(target, channel)
+            if paired:
+                middle = pixels[side // 2][side // 2]
+                code.store(middle, code.at(to, plane, side**2))
+                pixels = [[build.fsub(pixel, middle) for pixel in column] for column in pixels]
+            halfway = [product_by_rows(code, transforms.input, column) for column in pixels]
             for i in range(side):
                 for j, value in enumerate(product_by_rows(code, transforms.input, [column[i] for column in halfway])):
                     code.store(value, code.at(to, plane, i * side + j))
@@ -168,26 +208,25 @@ def _write_product(module: ir.Module, blocking: Blocking, factors: ir.PointerTyp
 
 
 def _write_output_transform(
-    module: ir.Module, transforms: CookToom, blocking: Blocking, pixels: ir.PointerType
+    module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, ending: Ending, *, paired: bool
 ) -> ir.Function:
     """The ReLU of Aᵀ M A + b of some tiles."""
     side, tile = len(transforms.input), len(transforms.output)
-    function, (products, plane, row, bias, result, dump, channels, height, width, across, first, count) = void_function(
-        module, "transform_output", [_FLOATS, INDEX, INDEX, _FLOATS, pixels, pixels] + [INDEX] * 6
+    function, arguments = void_function(
+        module, "transform_output", [_FLOATS, INDEX, INDEX, _FLOATS, kind, kind, kind] + [INDEX] * 6
     )
+    products, plane, row, bias, result, pooled, dump, channels, height, width, across, first, count = arguments
     code = Code(function, blocking)
     build = code.builder
     with code.loop(count, 1) as (number, _):
         position = build.add(first, number)
-        top = build.mul(build.sdiv(position, across), index(tile))
-        left = build.mul(build.srem(position, across), index(tile))
-        targets = []
-        for i in range(tile):
-            for j in range(tile):
-                y, x = build.add(top, index(i)), build.add(left, index(j))
-                inside = build.and_(build.icmp_signed("<", y, height), build.icmp_signed("<", x, width))
-                pixel = code.at(result, build.add(build.mul(y, width), x), channels)
-                targets.append(build.select(inside, pixel, dump))
+        corner = (build.sdiv(position, across), build.srem(position, across))
+        targets, pooled_targets = [], []
+        if ending != Ending.POOLED:
+            targets = _addresses(code, result, corner, tile, (height, width), channels, dump)
+        if ending != Ending.WHOLE:
+            size = (build.sdiv(height, index(2)), build.sdiv(width, index(2)))
+            pooled_targets = _addresses(code, pooled, corner, tile // 2, size, channels, dump)
         source = code.at(products, number, row)
         with code.loop(channels, blocking.lanes) as (channel, _):
             here = code.at(source, channel)
@@ -198,13 +237,55 @@ def _write_output_transform(
                 for j in range(side)
             ]
             offset = code.load(code.at(bias, channel))
-            for i in range(tile):
-                for j, value in enumerate(
-                    product_by_columns(code, transforms.output, [column[i] for column in halfway])
-                ):
-                    total = build.fadd(value, offset)
-                    negative = build.fcmp_ordered("<", total, code.constant(0))  # not a number stays one
-                    positive = build.select(negative, code.constant(0), total)
-                    code.store(positive, code.at(targets[i * tile + j], channel))
+            if paired:
+                offset = build.fadd(offset, code.load(code.at(here, plane, side**2)))
+            for i in range(0, tile, 2):
+                values = [
+                    code.positive(build.fadd(value, offset))
+                    for below in range(2)
+                    for value in product_by_columns(code, transforms.output, [column[i + below] for column in halfway])
+                ]
+                if ending != Ending.WHOLE:
+                    blocks = [
+                        [values[j], values[j + 1], values[tile + j], values[tile + j + 1]] for j in range(0, tile, 2)
+                    ]
+                    greatest = [reduce(code.maximum, block) for block in blocks]
+                    for address, value in zip(pooled_targets[i * tile // 4 :], greatest, strict=False):
+                        code.store(value, code.at(address, channel))
+                    values = [build.fsub(value, greatest[j % tile // 2]) for j, value in enumerate(values)]
+                for address, value in zip(targets[i * tile :], values, strict=False):
+                    code.store(value, code.at(address, channel))
     build.ret_void()
     return function
+
+
+def _addresses(
+    code: Code,
+    pixels: ir.Value,
+    corner: tuple[ir.Value, ir.Value],
+    tile: int,
+    size: tuple[ir.Value, ir.Value],
+    channels: ir.Value,
+    dump: ir.Value,
+) -> list[ir.Value]:
+    """Where each pixel of a tile lies, row by row; the dump for those that are not in the picture.
+
+    Args:
+        code: to append to.
+        pixels: the picture.
+        corner: which tile of the picture, down and across.
+        tile: its side.
+        size: height and width of the picture.
+        channels: of a pixel.
+        dump: a place for one.
+    """
+    build = code.builder
+    top, left = (build.mul(each, index(tile)) for each in corner)
+    addresses = []
+    for i in range(tile):
+        for j in range(tile):
+            y, x = build.add(top, index(i)), build.add(left, index(j))
+            inside = build.and_(build.icmp_signed("<", y, size[0]), build.icmp_signed("<", x, size[1]))
+            pixel = code.at(pixels, build.add(build.mul(y, size[1]), x), channels)
+            addresses.append(build.select(inside, pixel, dump))
+    return addresses
