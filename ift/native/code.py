@@ -189,6 +189,23 @@ class Code:
         total = self.builder.fadd(self.builder.load(place, align=8), self.builder.fpext(value, wide))
         self.builder.store(total, place, align=8)
 
+    def add_product_to(self, pointer: ir.Value, a: ir.Value, b: ir.Value, times: ir.Value | None = None) -> None:
+        """Adds a·b in float64, times such a vector, to what is at an address of float64."""
+        wide = ir.VectorType(ir.DoubleType(), self.lanes)
+        product = self.builder.fmul(self.builder.fpext(a, wide), self.builder.fpext(b, wide))
+        if times is not None:
+            product = self.builder.fmul(product, times)
+        place = self.builder.bitcast(pointer, wide.as_pointer())
+        self.builder.store(self.builder.fadd(self.builder.load(place, align=8), product), place, align=8)
+
+    def store_lane(self, vector: ir.Value, lane: int, pointer: ir.Value) -> None:
+        """Writes one number of a vector."""
+        self.builder.store(self.builder.extract_element(vector, ir.Constant(_BITS, lane)), pointer)
+
+    def wide_constant(self, value: float) -> ir.Constant:
+        """The same float64 number in each lane."""
+        return ir.Constant(ir.VectorType(ir.DoubleType(), self.lanes), [float(value)] * self.lanes)
+
     @contextmanager
     def until_taken(
         self, fields: Fields, name: str, block: ir.Value, stop: ir.Value

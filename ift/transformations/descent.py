@@ -1,4 +1,4 @@
-"""Where updates are carried out: operator after operator, or on a GPU as CUDA graphs, an update a launch.
+"""Where updates are carried out: operator by operator, in machine code on CPUs, or as CUDA graphs on GPUs.
 
 An update of small matrices is a hundred short kernels. Launched one by one they take a GPU many times as long as the
 arithmetic; a graph of them is launched at once. How far to go is decided on the host in either case, from five numbers.
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ift import algebra
 from ift.transformations.updates import Iterate, Problem, advance, start
 
 _KEPT = 32
@@ -41,6 +42,9 @@ class Descent(Protocol):
 def descent(problem: Problem, *, conjugate: bool) -> Iterator[Descent]:
     """The updates of a problem, for as long as the context lasts."""
     content = problem.content
+    if algebra.suits(content):
+        yield algebra.Updates(content, problem.style, problem.mu, conjugate=conjugate)
+        return
     if content.device.type != "cuda":
         yield _Operators(problem, conjugate)
         return

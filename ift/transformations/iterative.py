@@ -90,20 +90,20 @@ def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Set
 
 
 def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:
-    """The published update F ← F − η dl/dF, n_upd times: A ← A − ηG, with A M beside it and T as their product.
+    """The published update F ← F − η dl/dF, n_upd times: B ← B − ηG, B = Aᵀ, with M B beside it for T = BᵀMB.
 
     Three products an update, for the step is known beforehand.
     """
     content, style, mu = problem
     eye = torch.eye(content.shape[-1], dtype=content.dtype, device=content.device)
-    a, am, t = eye.expand_as(content), content, content
+    b, mb, t = eye.expand_as(content), content, content
     for update in range(n_upd):
         mismatch = t - style
-        g = gradient(a, mismatch, mu) if update else 4 * mu * mismatch  # from A = I
-        a, am = torch.sub(a, g, alpha=eta), torch.sub(am, g @ content, alpha=eta)
-        t = am @ a.mT
+        g = gradient(b, mismatch, mu) if update else 4 * mu * mismatch  # from B = I
+        b, mb = torch.sub(b, g, alpha=eta), torch.sub(mb, content @ g, alpha=eta)
+        t = b.mT @ mb
     before = mu.reshape(-1).double() * inner(content - style, content - style)
-    after = inner(am - content, a - eye) + mu.reshape(-1).double() * inner(t - style, t - style)
+    after = inner(mb - content, b - eye) + mu.reshape(-1).double() * inner(t - style, t - style)
     # Negated so that NaN counts as divergence.
     if not bool((after <= before * (1 + 1e-5)).all()):
         raise DivergenceError(
@@ -111,7 +111,7 @@ def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:
             f"{float(after.max()):.3g} after {n_upd} updates): use the solver conjugate_gradient or line_search, "
             "or lower eta, lambda_ or strength"
         )
-    return a
+    return b.mT.contiguous()
 
 
 def _line_search(problem: Problem, n_upd: int, *, conjugate: bool, tolerance: float) -> Tensor:

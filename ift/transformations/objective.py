@@ -4,7 +4,7 @@ Every iterate of the updates on features is a matrix times the content, F = A X,
 moments M = XXᵀ/n of the content and S of the style, whatever the size of the picture. Throughout, the objective
 is divided by the number of pixels n, and μ = λ/n:
 
-    l(F)/n = tr((A − I) M (A − I)ᵀ) + μ‖A M Aᵀ − S‖²          dl/dF = G X,  G = 2(A − I) + 4μ(A M Aᵀ − S) A
+    l(F)/n = tr((A − I) M (A − I)ᵀ) + μ‖A M Aᵀ − S‖²          dl/dF = (2(A − I) + 4μ(A M Aᵀ − S) A) X
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ def objective(matrix: Tensor, content: Tensor, style: Tensor, mu: Tensor) -> Ten
     return inner(change @ content, change) + mu.reshape(-1).double() * inner(mismatch, mismatch)
 
 
-def gradient(matrix: Tensor, mismatch: Tensor, mu: Tensor) -> Tensor:
-    """Eq. 2 as the matrix G with dl/dF = G X.
+def gradient(transposed: Tensor, mismatch: Tensor, mu: Tensor) -> Tensor:
+    """Eq. 2 as the matrix with (dl/dF)ᵀ = Xᵀ G, for that is how features lie in memory.
 
     Args:
-        matrix: (B, C, C), A.
+        transposed: (B, C, C), B = Aᵀ.
         mismatch: (B, C, C), A M Aᵀ − S.
         mu: (B, 1, 1), λ/n.
 
     Returns:
-        (B, C, C) G = 2(A − I) + 4μ(A M Aᵀ − S) A.
+        (B, C, C) G = 2(B − I) + 4μ B (A M Aᵀ − S).
     """
-    g = torch.baddbmm(matrix, 4 * mu * mismatch, matrix, beta=2)
+    g = torch.baddbmm(transposed, transposed, 4 * mu * mismatch, beta=2)
     g.diagonal(dim1=-1, dim2=-2).sub_(2)
     return g
 

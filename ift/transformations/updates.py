@@ -1,11 +1,12 @@
 """The updates of IFT (eqs. 1 and 2) along the gradient or conjugate directions, as a few products of C×C matrices.
 
-An iterate is A, with T = A M Aᵀ beside it. An update along D then takes, whatever the number of pixels:
+As features lie in memory, pixel by pixel, they are Xᵀ, and an iterate is Xᵀ B with B = Aᵀ. Beside it there are M B and
+T = A M Aᵀ = BᵀMB. An update along D then takes, whatever the number of pixels:
 
-    G = 2(A − I) + W A,  W = 4μ(T − S)        A ← A − ηD        T ← T − η(D M Aᵀ + A M Dᵀ) + η² D M Dᵀ
+    G = 2(B − I) + B W,  W = 4μ(T − S)        B ← B − ηD        T ← T − η(DᵀMB + BᵀMD) + η² DᵀMD
 
-These are four products, W A, G M, D M Aᵀ and D M Dᵀ, and two from A = I. How far to go is decided elsewhere: an
-update says what the objective will be, as a quartic in η, and is told η.
+These are four products, B W, M G, DᵀMB and DᵀMD, and two from B = I. How far to go is decided elsewhere: an update
+says what the objective will be, as a quartic in η, and is told η.
 """
 
 from __future__ import annotations
@@ -30,21 +31,23 @@ class Iterate(NamedTuple):
     """Where the updates have come to, and where they go next.
 
     Attributes:
-        a: (B, C, C) A.
-        t: A M Aᵀ.
+        b: (B, C, C), the transpose of A.
+        mb: M B.
+        t: BᵀMB.
         direction: D.
-        direction_m: D M.
-        cross: D M Aᵀ + A M Dᵀ, by which T changes at first.
-        square: D M Dᵀ, by which that changes.
+        m_direction: M D.
+        cross: DᵀMB + BᵀMD, by which T changes at first.
+        square: DᵀMD, by which that changes.
         gradient: G, float64.
-        norm: (B,) ⟨G, G M⟩, float64: the squared length of dl/dF per pixel.
-        length: (B,) ⟨D, D M⟩, float64: the same of the direction.
+        norm: (B,) ⟨G, M G⟩, float64: the squared length of dl/dF per pixel.
+        length: (B,) ⟨D, M D⟩, float64: the same of the direction.
     """
 
-    a: Tensor
+    b: Tensor
+    mb: Tensor
     t: Tensor
     direction: Tensor
-    direction_m: Tensor
+    m_direction: Tensor
     cross: Tensor
     square: Tensor
     gradient: Tensor
@@ -52,12 +55,12 @@ class Iterate(NamedTuple):
     length: Tensor
 
     def matrix(self, eta: Tensor) -> Tensor:
-        """A − ηD, η as (B, 1, 1)."""
-        return torch.addcmul(self.a, self.direction, eta, value=-1)
+        """A of B − ηD, η as (B, 1, 1)."""
+        return torch.addcmul(self.b, self.direction, eta, value=-1).mT.contiguous()
 
 
 def start(problem: Problem) -> tuple[Iterate, Tensor]:
-    """A = I, and where to go from it.
+    """B = I, and where to go from it.
 
     Returns:
         The iterate, and (B, 5) float64: c₁ … c₄ of the objective's change c₁η + c₂η² + c₃η³ + c₄η⁴, and its value.
@@ -65,10 +68,11 @@ def start(problem: Problem) -> tuple[Iterate, Tensor]:
     content, style, mu = problem
     mismatch = content - style
     g = 4 * mu * mismatch
-    gm = g @ content
+    mg = content @ g
     wide, wide_mismatch = g.double(), mismatch.double()
-    norm = inner(wide, gm.double())
-    iterate = Iterate(_identity_like(content), content, g, gm, gm + gm.mT, gm @ g.mT, wide, norm, norm)
+    norm = inner(wide, mg.double())
+    b = _identity_like(content)
+    iterate = Iterate(b, content, content, g, mg, mg + mg.mT, g.mT @ mg, wide, norm, norm)
     value = mu.reshape(-1).double() * inner(wide_mismatch, wide_mismatch)  # nothing has changed yet
     return iterate, torch.cat([_quartic(mu, iterate, norm, wide_mismatch), value.unsqueeze(-1)], -1)
 
@@ -86,30 +90,33 @@ def advance(problem: Problem, last: Iterate, eta: Tensor, *, conjugate: bool) ->
         The iterate, and (B, 4) float64: c₁ … c₄ of the objective's change.
     """
     content, style, mu = problem
-    a = last.matrix(eta)
+    b, mb = (
+        torch.addcmul(each, moved, eta, value=-1)
+        for each, moved in ((last.b, last.direction), (last.mb, last.m_direction))
+    )
     t = torch.addcmul(torch.addcmul(last.t, last.cross, eta, value=-1), last.square, eta**2)
     mismatch = t - style
-    g = gradient(a, mismatch, mu)
-    gm = g @ content
+    g = gradient(b, mismatch, mu)
+    mg = content @ g
     # Each matrix is widened once for all its inner products: that takes longer than they do.
-    wide, wide_gm = g.double(), gm.double()
-    norm = slope = length = inner(wide, wide_gm)
-    d, dm = g, gm
+    wide, wide_mg = g.double(), mg.double()
+    norm = slope = length = inner(wide, wide_mg)
+    d, md = g, mg
     if conjugate:
-        along = inner(last.direction_m.double(), wide)  # ⟨D, G M⟩ of the last direction
-        beta = ((norm - inner(last.gradient, wide_gm)) / last.norm).clamp_min(0).nan_to_num(0, 0, 0)
+        along = inner(last.m_direction.double(), wide)  # ⟨D, M G⟩ of the last direction
+        beta = ((norm - inner(last.gradient, wide_mg)) / last.norm).clamp_min(0).nan_to_num(0, 0, 0)
         # A direction that does not descend is given up for the gradient.
         beta = torch.where(norm + beta * along > 0, beta, 0).to(g.dtype)
         slope, length = norm + beta * along, norm + beta * (2 * along + beta * last.length)
         beta = beta.reshape(-1, 1, 1)
-        d, dm = torch.addcmul(g, last.direction, beta), torch.addcmul(gm, last.direction_m, beta)
-    dma = dm @ a.mT
-    iterate = Iterate(a, t, d, dm, dma + dma.mT, dm @ d.mT, wide, norm, length)
+        d, md = torch.addcmul(g, last.direction, beta), torch.addcmul(mg, last.m_direction, beta)
+    dmb = d.mT @ mb
+    iterate = Iterate(b, mb, t, d, md, dmb + dmb.mT, d.mT @ md, wide, norm, length)
     return iterate, _quartic(mu, iterate, slope, mismatch.double())
 
 
 def _quartic(mu: Tensor, iterate: Iterate, slope: Tensor, mismatch: Tensor) -> Tensor:
-    """(B, 4) of the objective along −D, given (B,) ⟨D, G M⟩ and T − S in float64."""
+    """(B, 4) of the objective along −D, given (B,) ⟨D, M G⟩ and T − S in float64."""
     mu = mu.reshape(-1).double()
     cross, square = iterate.cross.double(), iterate.square.double()
     return torch.stack(

@@ -30,7 +30,7 @@ def test_gradient_is_eq_2_and_autograd_agrees(parameters):
     X, S, A, M, mu = problem(*parameters)
     F = (A @ X).requires_grad_()
     (automatic,) = torch.autograd.grad(reference.loss(F, X, S, parameters[2]), F)
-    ours = gradient(A[None], A @ M @ A.T - S, mu)[0] @ X
+    ours = gradient(A.T[None], A @ M @ A.T - S, mu)[0].T @ X
     torch.testing.assert_close(ours, automatic, rtol=1e-9, atol=1e-9 * float(automatic.abs().max()))
     torch.testing.assert_close(reference.gradient(A @ X, X, S, parameters[2]), automatic, rtol=1e-9, atol=1e-9)
 
@@ -40,5 +40,5 @@ def test_gradient_against_autograd_at_every_level_s_size(channels):
     X, S, A, M, mu = problem(channels, 300, 1e3, channels)
     F = (A @ X).requires_grad_()
     (automatic,) = torch.autograd.grad(reference.loss(F, X, S, 1e3), F)
-    ours = gradient(A[None], A @ M @ A.T - S, mu)[0] @ X
+    ours = gradient(A.T[None], A @ M @ A.T - S, mu)[0].T @ X
     assert (ours - automatic).norm() / automatic.norm() < 1e-12

@@ -1,0 +1,159 @@
+"""The updates of `ift.transformations.updates` by programs, picture by picture."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from llvmlite import ir
+from torch import Tensor
+
+from ift.algebra.kernel import SUMS, Numbers, Order, write_compare, write_move, write_spread, write_turn
+from ift.native.machine_code import MachineCode
+from ift.native.processor import Blocking, this_blocking
+from ift.native.suited import suited
+from ift.native.team import together
+
+_SMALLEST = 1e-30
+"""Stands for the squared length of what is black, or of a direction that leads nowhere."""
+
+
+def suits(content: Tensor) -> bool:
+    """Whether `Updates` can do the work on such a (B, C, C) matrix here, and is the fastest way."""
+    divided = suited(content)
+    return divided is not None and content.dtype == torch.float32 and content.shape[-1] % divided.columns == 0
+
+
+class Updates:
+    """`start`, `advance` and `matrix` of a problem; see `ift.transformations.descent.Descent`.
+
+    Args:
+        content: (B, C, C) float32, M.
+        style: the same, S.
+        mu: (B, 1, 1), μ.
+        conjugate: along conjugate directions instead of −G.
+        blocking: this processor's, if not given.
+    """
+
+    def __init__(
+        self, content: Tensor, style: Tensor, mu: Tensor, *, conjugate: bool, blocking: Blocking | None = None
+    ) -> None:
+        blocking = blocking or this_blocking()
+        assert blocking is not None, "see `suits`"
+        self._pictures = [
+            _Picture(m.contiguous(), s.contiguous(), float(each), conjugate, blocking)
+            for m, s, each in zip(content, style, mu.reshape(-1), strict=True)
+        ]
+
+    def start(self) -> list[list[float]]:
+        """Five numbers for each picture."""
+        return [[*picture.update(), picture.value()] for picture in self._pictures]
+
+    def advance(self, eta: Sequence[float]) -> list[list[float]]:
+        """Four numbers for each picture, given its η."""
+        return [picture.update(each) for picture, each in zip(self._pictures, eta, strict=True)]
+
+    def matrix(self, eta: Sequence[float]) -> Tensor:
+        """(B, C, C): A once more moved by η."""
+        return torch.stack([picture.matrix(each) for picture, each in zip(self._pictures, eta, strict=True)])
+
+
+class _Picture:
+    def __init__(self, content: Tensor, style: Tensor, mu: float, conjugate: bool, blocking: Blocking) -> None:
+        self._content, self._mu, self._conjugate = content, mu, conjugate
+        self._programs, self._threads = _programs(blocking), torch.get_num_threads()
+        size = len(content)
+        zero = torch.zeros_like
+        # Named as in `Order`; these stay where they are, and programs change them.
+        self._held = {
+            "b": torch.eye(size),
+            "mb": content.clone(),
+            "t": content.clone(),
+            "style": style,
+            "w": torch.empty_like(content),
+            "gradient": zero(content),
+            "m_gradient": torch.empty_like(content),
+            "last_gradient": zero(content),
+            "direction": zero(content),
+            "m_direction": zero(content),
+            "cross": zero(content),
+            "square": zero(content),
+            "strips": torch.empty(4, size, size),
+            "sums": torch.empty(self._threads, SUMS, blocking.lanes, dtype=torch.float64),
+        }
+        self._norm = self._length = 0.0
+
+    def value(self) -> float:
+        """μ‖M − S‖²: the objective of what has not changed."""
+        mismatch = (self._content - self._held["style"]).double().flatten()
+        return self._mu * float(torch.dot(mismatch, mismatch))
+
+    def matrix(self, eta: float) -> Tensor:
+        """A of B − ηD."""
+        return torch.sub(self._held["b"], self._held["direction"], alpha=eta).mT.contiguous()
+
+    def update(self, eta: float | None = None) -> list[float]:
+        """c₁ … c₄ of where to go next, having gone on by η; from B = I without one."""
+        held = self._held
+        numbers = Numbers(eta=eta or 0, eta_squared=(eta or 0) ** 2, four_mu=4 * self._mu)
+        self._run(self._programs.move, numbers)
+        held["gradient"], held["last_gradient"] = held["last_gradient"], held["gradient"]
+        gradient = held["gradient"]
+        if eta is None:
+            gradient.copy_(held["w"])
+        else:
+            torch.addmm(held["b"], held["b"], held["w"], beta=2, out=gradient)
+            gradient.diagonal().sub_(2)
+        torch.mm(self._content, gradient, out=held["m_gradient"])
+        norm, kept, along, _ = self._run(self._programs.compare, numbers)
+        beta = 0.0
+        if self._conjugate and self._norm > 0 and norm > kept:
+            beta = (norm - kept) / self._norm  # Polak–Ribière
+            if not norm + beta * along > 0:
+                beta = 0.0  # a direction that does not descend is given up for the gradient
+        slope = norm + beta * along
+        self._norm, self._length = norm, norm + beta * (2 * along + beta * self._length)
+        # As long as B, so that nothing is lost when one is taken from the other.
+        longest, length = float(held["t"].trace()), self._length
+        s = math.sqrt(max(longest, _SMALLEST) / max(length, _SMALLEST))
+        numbers.beta, numbers.s, numbers.one_over_s = beta, s, 1 / s
+        self._run(self._programs.turn, numbers)
+        crosses, mismatched, mixed, squares = self._run(self._programs.spread, numbers)
+        mu = self._mu
+        return [-slope, self._length + mu * (crosses + 2 * mismatched), -2 * mu * mixed, mu * squares]
+
+    def _run(self, program: MachineCode, numbers: Numbers) -> list[float]:
+        """The sums that it leaves."""
+        sums = self._held["sums"].zero_()
+        order = Order(
+            **{name: matrix.data_ptr() for name, matrix in self._held.items()},
+            numbers=ctypes.addressof(numbers),
+            size=len(self._content),
+        )
+        together(program, ctypes.addressof(order), self._threads)
+        totals: list[float] = sums.sum((0, 2)).tolist()
+        return totals
+
+
+class _Programs(NamedTuple):
+    move: MachineCode
+    compare: MachineCode
+    turn: MachineCode
+    spread: MachineCode
+
+
+@cache
+def _programs(blocking: Blocking) -> _Programs:
+    def compiled(name: str, write: Callable[[str, Blocking], ir.Module]) -> MachineCode:
+        return MachineCode(write(name, blocking), name)
+
+    return _Programs(
+        compiled("update_move", write_move),
+        compiled("update_compare", write_compare),
+        compiled("update_turn", write_turn),
+        compiled("update_spread", write_spread),
+    )
