@@ -3,7 +3,7 @@
 One by one, the forty operations of an update would each read and write a megabyte or two. Here they are four passes:
 
     move:     B ← B − ηD    MB ← MB − ηMD    T ← T − η cross + η² square    W = 4μ(T − S)
-    compare:  ⟨G, MG⟩    ⟨last G, MG⟩    ⟨MD, G⟩
+    compare:  ⟨G, MG⟩    ⟨last G, MG⟩    ⟨MD, G⟩    ⟨G, G⟩
     turn:     D ← G + βD    MD ← MG + βMD    and with them B + sD, MB + sMD
     spread:   square = DᵀMD    cross = ((B + sD)ᵀM(B + sD) − T)/s − s square    and their inner products
 
@@ -95,7 +95,7 @@ def write_compare(name: str, blocking: Blocking) -> ir.Module:
         g, mg, last, md = (
             each.code.load(at(name)) for name in ("gradient", "m_gradient", "last_gradient", "m_direction")
         )
-        for number, (one, other) in enumerate(((g, mg), (last, mg), (md, g))):
+        for number, (one, other) in enumerate(((g, mg), (last, mg), (md, g), (g, g))):
             each.add_product(number, one, other)
     return each.done()
 

@@ -21,6 +21,9 @@ from ift.native.team import together
 _SMALLEST = 1e-30
 """Stands for the squared length of what is black, or of a direction that leads nowhere."""
 
+_LONGEST = 1e6
+"""How much longer than B a direction may be made, as its entries measure it."""
+
 
 def suits(content: Tensor) -> bool:
     """Whether `Updates` can do the work on such a (B, C, C) matrix here, and is the fastest way."""
@@ -85,7 +88,7 @@ class _Picture:
             "strips": torch.empty(4, size, size),
             "sums": torch.empty(self._threads, SUMS, blocking.lanes, dtype=torch.float64),
         }
-        self._norm = self._length = 0.0
+        self._norm = self._length = self._largest = 0.0
 
     def value(self) -> float:
         """μ‖M − S‖²: the objective of what has not changed."""
@@ -109,7 +112,7 @@ class _Picture:
             torch.addmm(held["b"], held["b"], held["w"], beta=2, out=gradient)
             gradient.diagonal().sub_(2)
         torch.mm(self._content, gradient, out=held["m_gradient"])
-        norm, kept, along, _ = self._run(self._programs.compare, numbers)
+        norm, kept, along, entries = self._run(self._programs.compare, numbers)
         beta = 0.0
         if self._conjugate and self._norm > 0 and norm > kept:
             beta = (norm - kept) / self._norm  # Polak–Ribière
@@ -117,14 +120,21 @@ class _Picture:
                 beta = 0.0  # a direction that does not descend is given up for the gradient
         slope = norm + beta * along
         self._norm, self._length = norm, norm + beta * (2 * along + beta * self._length)
-        # As long as B, so that nothing is lost when one is taken from the other.
-        longest, length = float(held["t"].trace()), self._length
-        s = math.sqrt(max(longest, _SMALLEST) / max(length, _SMALLEST))
-        numbers.beta, numbers.s, numbers.one_over_s = beta, s, 1 / s
+        self._largest = math.sqrt(entries) + beta * self._largest
+        numbers.beta, numbers.s = beta, self._scale()
+        numbers.one_over_s = 1 / numbers.s
         self._run(self._programs.turn, numbers)
         crosses, mismatched, mixed, squares = self._run(self._programs.spread, numbers)
         mu = self._mu
         return [-slope, self._length + mu * (crosses + 2 * mismatched), -2 * mu * mixed, mu * squares]
+
+    def _scale(self) -> float:
+        """That makes D as long as B, as M measures it, so that nothing is lost when one is taken from the other.
+
+        M may see next to nothing of D; but not so long that products leave float32.
+        """
+        alike = math.sqrt(max(float(self._held["t"].trace()), _SMALLEST) / max(self._length, _SMALLEST))
+        return min(alike, _LONGEST * math.sqrt(len(self._content)) / max(self._largest, _SMALLEST))
 
     def _run(self, program: MachineCode, numbers: Numbers) -> list[float]:
         """The sums that it leaves."""

@@ -26,8 +26,8 @@ def exact(content, style, mu, steps, conjugate):
     problem = updates.Problem(*(each.double() for each in (content, style, mu)))
     iterate, numbers = updates.start(problem)
     found = [numbers.tolist()]
-    for eta in steps:
-        eta = torch.tensor(eta, dtype=torch.float64).reshape(-1, 1, 1)
+    for each in steps:
+        eta = torch.tensor(each, dtype=torch.float64).reshape(-1, 1, 1)
         iterate, numbers = updates.advance(problem, iterate, eta, conjugate=conjugate)
         found.append(numbers.tolist())
     return found, iterate.matrix(torch.zeros_like(problem.mu))
@@ -83,6 +83,22 @@ def test_black_pictures_and_nowhere_to_go(content, style):
             assert torch.tensor(numbers).isfinite().all()
         if content == style:
             torch.testing.assert_close(ours.matrix([0.1]), eye)
+
+
+def test_a_direction_that_the_content_does_not_have():
+    """Half of the channels are dark: M sees nothing of what a huge gradient says of them."""
+    content, style = moments(64, 1, 1), moments(64, 1, 2)
+    content[:, :32] = content[:, :, :32] = 0
+    mu = torch.full((1, 1, 1), 1e9)
+    with torch.inference_mode():
+        ours = algebra.Updates(content, style, mu, conjugate=True)
+        found, steps = [ours.start()], []
+        for _ in range(3):
+            steps.append([best_step(*found[-1][0][:4])[0]])
+            found.append(ours.advance(steps[-1]))
+    expected, _ = exact(content, style, mu, steps, True)
+    assert found[0][0] == pytest.approx(expected[0][0], rel=1e-3)
+    assert steps[0][0] > 0 and torch.tensor(found[1:]).isfinite().all()
 
 
 def test_what_is_not_a_number_is_not_hidden():
