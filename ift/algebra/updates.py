@@ -102,7 +102,7 @@ class _Picture:
     def update(self, eta: float | None = None) -> list[float]:
         """c₁ … c₄ of where to go next, having gone on by η; from B = I without one."""
         held = self._held
-        numbers = Numbers(eta=eta or 0, eta_squared=(eta or 0) ** 2, four_mu=4 * self._mu)
+        numbers = Numbers(eta=eta or 0, eta_squared=(eta or 0) * (eta or 0), four_mu=4 * self._mu)
         self._run(self._programs.move, numbers)
         held["gradient"], held["last_gradient"] = held["last_gradient"], held["gradient"]
         gradient = held["gradient"]

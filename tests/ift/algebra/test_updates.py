@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from ift import algebra
 from ift.native.processor import this_blocking
 from ift.transformations import updates
+from ift.transformations.iterative import _line_search
 from ift.transformations.line_search import best_step
+from ift.transformations.objective import objective
 from tests.blockings import BLOCKINGS, with_threads
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
@@ -85,20 +87,28 @@ def test_black_pictures_and_nowhere_to_go(content, style):
             torch.testing.assert_close(ours.matrix([0.1]), eye)
 
 
-def test_a_direction_that_the_content_does_not_have():
-    """Half of the channels are dark: M sees nothing of what a huge gradient says of them."""
+@pytest.mark.parametrize("mu", [1e-3, 1e3, 1e9])
+@pytest.mark.parametrize("faint", [0.0, 1e-30, 1e-12, 1.0])
+@pytest.mark.parametrize("where", ["everywhere", "half of the channels", "style"])
+def test_faint_pictures_end_where_float64_does(mu, faint, where):
+    """M may see next to nothing of what a huge gradient says."""
     content, style = moments(64, 1, 1), moments(64, 1, 2)
-    content[:, :32] = content[:, :, :32] = 0
-    mu = torch.full((1, 1, 1), 1e9)
+    if where == "style":
+        style *= faint
+    else:
+        dark = slice(32) if where != "everywhere" else slice(64)
+        content[:, dark] *= faint**0.5
+        content[:, :, dark] *= faint**0.5
+    problem = updates.Problem(content, style, torch.full((1, 1, 1), mu))
+    wide = updates.Problem(*(each.double() for each in problem))
     with torch.inference_mode():
-        ours = algebra.Updates(content, style, mu, conjugate=True)
-        found, steps = [ours.start()], []
-        for _ in range(3):
-            steps.append([best_step(*found[-1][0][:4])[0]])
-            found.append(ours.advance(steps[-1]))
-    expected, _ = exact(content, style, mu, steps, True)
-    assert found[0][0] == pytest.approx(expected[0][0], rel=1e-3)
-    assert steps[0][0] > 0 and torch.tensor(found[1:]).isfinite().all()
+        ours = _line_search(problem, 15, conjugate=True, tolerance=1e-3)
+    assert ours.isfinite().all()
+    reached, expected, before = (
+        float(objective(a, *wide))
+        for a in (ours.double(), _line_search(wide, 15, conjugate=True, tolerance=1e-3), torch.eye(64).double()[None])
+    )
+    assert reached <= 1.02 * expected + 1e-6 * before
 
 
 def test_what_is_not_a_number_is_not_hidden():
