@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ift.encoder import CHANNELS, ReflectConv
+from ift.encoder import CHANNELS
 from ift.network_shape import BODY
+from ift.reflect_conv import ReflectConv
 
 
 class Block(nn.Module):

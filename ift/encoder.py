@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ift import winograd
-from ift.fused import conv2d_relu
-from ift.reflection import reflect
+from ift.reflect_conv import ReflectConv
 from ift.vgg19 import CONVOLUTIONS, MEAN_BGR, Convolution
 
 CHANNELS = (64, 128, 256, 512)
@@ -22,54 +18,6 @@ _POOLED = ((), ("block1_conv2",), ("block2_conv2",), ("block3_conv2", "block3_co
 
 _LAST = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1")
 """The convolution of each stage after it."""
-
-
-class ReflectConv(nn.Conv2d):
-    """A 3×3 convolution with reflection padding, and with ReLU if asked for."""
-
-    def __init__(self, channels_in: int, channels_out: int, relu: bool = True) -> None:
-        super().__init__(channels_in, channels_out, 3)
-        self._relu = relu
-        self._filters: tuple[object, winograd.Filters] | None = None
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, C, H, W), H and W at least 2, to (B, C', H, W)."""
-        return self.take([input])
-
-    def take(self, held: list[Tensor]) -> Tensor:
-        """What `forward` gives for the last of a list, which is taken out, so that its memory is free early."""
-        assert self.bias is not None
-        filters = self.transformed()
-        if filters is not None and held[-1].dtype == self.weight.dtype:
-            return winograd.convolve(held.pop(), filters)
-        held.append(reflect(held.pop()))
-        if not self._relu:
-            return super().forward(held.pop())
-        return conv2d_relu(held.pop(), self.weight, self.bias)
-
-    def take_pooled(self, held: list[Tensor], with_lost: bool) -> tuple[Tensor, Tensor | None]:
-        """Max pooling, 2×2, of what `take` gives, and if asked for what is lost by it, see `Encoder.stage`."""
-        filters = self.transformed()
-        if filters is not None and held[-1].dtype == self.weight.dtype:
-            return winograd.convolve_and_pool(held.pop(), filters, with_lost=with_lost)
-        whole = self.take(held)
-        pooled = functional.max_pool2d(whole, 2)
-        return pooled, _lost(whole, pooled) if with_lost else None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what can be made again: a copy or a pickle would carry seven times the weights."""
-        return {**self.__dict__, "_filters": None}
-
-    def transformed(self) -> winograd.Filters | None:
-        """The weights as they are now, for `ift.winograd`; None where that is not the way. Made once, and kept."""
-        assert self.bias is not None
-        if not (self._relu and winograd.suits(self.weight)):
-            return None
-        both = (self.weight, self.bias)
-        now = tuple((each.data_ptr(), None if each.is_inference() else each._version) for each in both)
-        if self._filters is None or self._filters[0] != now:
-            self._filters = now, winograd.Filters.of(*both)
-        return self._filters[1]
 
 
 class Encoder(nn.Module):
@@ -135,10 +83,3 @@ class Encoder(nn.Module):
             held.append(convolution.take(held))  # type: ignore[operator]
         pooled: tuple[Tensor, Tensor | None] = last.take_pooled(held, with_lost)  # type: ignore[operator]
         return pooled
-
-
-def _lost(x: Tensor, pooled: Tensor) -> Tensor:
-    """What max pooling throws away: each (B, C, H, W) minus the greatest of its 2×2 block, (B, C, H/2, W/2)."""
-    batch, channels, height, width = x.shape
-    blocks = x.view(batch, channels, height // 2, 2, width // 2, 2)
-    return (blocks - pooled[:, :, :, None, :, None]).flatten(4, 5).flatten(2, 3)

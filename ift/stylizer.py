@@ -14,7 +14,7 @@ from ift.allocator import keep_memory
 from ift.content_colours import with_colours_of
 from ift.content_mask import Mask
 from ift.decoder import Decoder
-from ift.encoder import Encoder, ReflectConv
+from ift.encoder import Encoder
 from ift.errors import SettingsError
 from ift.guided_filter import GUIDED_EPSILON, guided_filter
 from ift.journey import Journey, travel
@@ -22,6 +22,7 @@ from ift.moments import Moments
 from ift.nst import Progress, natural_lambda, nst
 from ift.padding import crop, pad_to_multiple
 from ift.part import Part
+from ift.reflect_conv import ReflectConv
 from ift.regions import Regions
 from ift.settings import LEVELS, WITHOUT_MASKS, Settings
 from ift.stopwatch import Stopwatch
@@ -178,7 +179,7 @@ class Stylizer:
         """Now and not at the first picture: whoever divides the memory that is left must see what they take."""
         for module in (*self.encoder.modules(), *self.decoder.modules()):
             if isinstance(module, ReflectConv):
-                module.transformed()
+                module.filters()
 
     def _style(self, image: Tensor, labels: Labels, patches: bool) -> StylePicture:
         regions = Regions(self._labels(labels, image)) if isinstance(labels, Tensor) else None

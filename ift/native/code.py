@@ -171,9 +171,10 @@ class Code:
         if pointer.type.pointee == FLOAT:
             self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
             return
-        self.builder.store(self._rounded(value), self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
+        self.builder.store(self.rounded(value), self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
 
-    def _rounded(self, value: ir.Value) -> ir.Value:
+    def rounded(self, value: ir.Value) -> ir.Value:
+        """Float32 numbers as bfloat16, half to even."""
         if self._pairs:
             kind = ir.FunctionType(self._halves, [self.vector])
             return self.builder.asm(kind, "vcvtneps2bf16 $1, $0", "=v,v", [value], side_effect=False)
@@ -181,6 +182,25 @@ class Code:
         odd = self.builder.and_(self.builder.lshr(bits, self._bits(16)), self._bits(1))
         rounded = self.builder.add(bits, self.builder.add(odd, self._bits(0x7FFF)))
         return self.builder.trunc(self.builder.lshr(rounded, self._bits(16)), self._halves)
+
+    def totals(self, vectors: Sequence[ir.Value]) -> ir.Value:
+        """The sum of the numbers of each vector, in a vector; behind those, for fewer than it has lanes, anything."""
+        current, length = list(vectors), self.lanes
+        while length > 1:
+            if len(current) % 2:
+                current.append(current[-1])
+            # Both halves of each vector's part are added: that of one, then that of the other.
+            starts = range(0, 2 * self.lanes, length)
+            halves = [
+                ir.Constant(self._integers, [start + i for start in starts for i in range(first, first + length // 2)])
+                for first in (0, length // 2)
+            ]
+            current = [
+                self.builder.fadd(*(self.builder.shuffle_vector(one, other, half) for half in halves))
+                for one, other in zip(current[::2], current[1::2], strict=True)
+            ]
+            length //= 2
+        return current[0]
 
     def add_to(self, pointer: ir.Value, value: ir.Value) -> None:
         """Adds a vector to what is at an address of float64."""
@@ -199,7 +219,7 @@ class Code:
         self.builder.store(self.builder.fadd(self.builder.load(place, align=8), product), place, align=8)
 
     def store_lane(self, vector: ir.Value, lane: int, pointer: ir.Value) -> None:
-        """Writes one number of a vector."""
+        """Writes one number of a vector to an address of its type."""
         self.builder.store(self.builder.extract_element(vector, ir.Constant(_BITS, lane)), pointer)
 
     def wide_constant(self, value: float) -> ir.Constant:

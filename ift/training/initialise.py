@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ift.decoder import Decoder
-from ift.encoder import Encoder, ReflectConv
+from ift.encoder import Encoder
+from ift.reflect_conv import ReflectConv
 from ift.training.autoencoder import encode
 
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from ift.decoder import Decoder
-from ift.encoder import Encoder, ReflectConv
+from ift.encoder import Encoder
+from ift.reflect_conv import ReflectConv
 from ift.training.autoencoder import Reconstruct, encode
 from ift.training.watching import watched
 

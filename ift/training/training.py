@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ift.decoder import Decoder
-from ift.encoder import Encoder, ReflectConv
+from ift.encoder import Encoder
 from ift.errors import DivergenceError, WeightsError
+from ift.reflect_conv import ReflectConv
 from ift.stylizer import fastest_dtype
 from ift.training.autoencoder import Encoding, Reconstruct, Reconstruction, encode
 from ift.training.draws import Draw

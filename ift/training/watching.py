@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-from ift.encoder import ReflectConv
+from ift.reflect_conv import ReflectConv
 from ift.reflection import reflect
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ift.encoder import ReflectConv
+from ift.reflect_conv import ReflectConv
 from ift.training.losses import second_moments
 from ift.training.watching import watched
 

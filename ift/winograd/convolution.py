@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, this_blocking
+from ift.native.reflected import reflected
 from ift.native.suited import TYPES, suited
 from ift.native.team import together
 from ift.winograd.cook_toom import TAPS, CookToom, cook_toom
@@ -160,7 +161,7 @@ def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tenso
         pooled = _pictures(features, channels_out, height // 2, width // 2)
     tile = len(filters.transforms.output)
     down, across = math.ceil(height / tile), math.ceil(width / tile)
-    rows, columns = _reflected(height, down * tile, width * channels), _reflected(width, across * tile, channels)
+    rows, columns = reflected(height, down * tile, width * channels), reflected(width, across * tile, channels)
     threads = torch.get_num_threads()
     most = _MANY if channels + channels_out >= 512 and not filters.paired else _FEW
     block = _block(down * across, threads, filters.blocking.rows, most)
@@ -208,17 +209,3 @@ def _block(tiles: int, threads: int, rows: int, most: int) -> int:
         return math.ceil(math.ceil(tiles / block) / threads) * (block + _FILTERS_IN_TILES)
 
     return min(range(rows, most + 1, rows), key=slowest)
-
-
-@lru_cache(256)
-def _reflected(size: int, covered: int, step: int) -> ctypes.Array[ctypes.c_int64]:
-    """Where the rows, or columns, that tiles need begin: reflected, and behind that anything that is there.
-
-    Args:
-        size: at least 2.
-        covered: by tiles, at least the size.
-        step: from one to the next.
-    """
-    wanted = range(-1, covered + 1)
-    within = (abs(i) if i < size else max(2 * (size - 1) - i, 0) for i in wanted)
-    return (ctypes.c_int64 * len(wanted))(*(i * step for i in within))

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import pad, unfold
 
 from ift.decoder import Decoder
-from ift.encoder import ReflectConv
+from ift.reflect_conv import ReflectConv
 from ift.training import shrinkage
 from ift.training.quality import psnr, reconstructions
 from ift.training.shrinkage import shrink

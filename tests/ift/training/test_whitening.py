@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ift.encoder import ReflectConv
+from ift.reflect_conv import ReflectConv
 from ift.training.whitening import InputWhitening, WhitenedAdam, whiten_inputs
 
 

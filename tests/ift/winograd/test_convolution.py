@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch.nn.functional import conv2d, pad
 
 from ift import winograd
-from ift.encoder import ReflectConv
 from ift.native.processor import this_blocking
+from ift.reflect_conv import ReflectConv
 from ift.winograd import Filters, convolve
 from tests.blockings import BLOCKINGS, PAIRS, with_threads
 
