@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ift.encoder import CHANNELS
 from ift.network_shape import BODY
 from ift.reflect_conv import ReflectConv
+from ift.upsampling import upsample
 
 
 class Block(nn.Module):
@@ -24,11 +24,8 @@ class Block(nn.Module):
         held = [features]
         del features
         narrow = self.conv_in.take(held)
-        held.append(functional.interpolate(narrow, scale_factor=2, mode="bilinear", align_corners=False))
-        del narrow
-        if skip is not None:
-            held[0].add_(skip, alpha=gate)
-            del skip
+        held.append(upsample(narrow, skip, gate))
+        del narrow, skip
         for convolution in self.body:
             held.append(convolution.take(held))  # type: ignore[operator]
         return held.pop()
