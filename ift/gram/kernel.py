@@ -2,6 +2,9 @@
 
 Blocks of pixels are brought to float32 and into strips of channels, which the products of strips then read from the
 cache. The sums of a block are float32, those of all blocks float64.
+
+Features that are bfloat16 can be multiplied as they are, without an origin, two pixels at a time, where the processor
+multiplies pairs.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, Code, begin, index, void_function
+from ift.native.code import BFLOAT16, FLOAT, INDEX, PAIR, Code, begin, index, void_function
 from ift.native.processor import Blocking
 
 _FLOATS, _DOUBLES = FLOAT.as_pointer(), ir.DoubleType().as_pointer()
@@ -21,19 +24,19 @@ class Order(ctypes.Structure):
 
     _fields_ = [
         ("source", ctypes.c_int64),  # (pixels, channels)
-        ("origin", ctypes.c_int64),  # (channels) float32
+        ("origin", ctypes.c_int64),  # (channels) float32; none for pairs
         ("sums", ctypes.c_int64),  # (threads, channels) float64, to be added to
         ("products", ctypes.c_int64),  # (threads, channels, channels) the same, strips right of the diagonal only
-        ("scratch", ctypes.c_int64),  # (threads, block, channels) float32
+        ("scratch", ctypes.c_int64),  # (threads, block, channels) float32, or half as many pairs
         ("pixels", ctypes.c_int64),
         ("channels", ctypes.c_int64),
-        ("block", ctypes.c_int64),  # pixels at a time
+        ("block", ctypes.c_int64),  # pixels at a time, an even number
         ("next_pixel", ctypes.c_int64),
         ("next_thread", ctypes.c_int64),
     ]
 
 
-def write_gram(name: str, blocking: Blocking, *, half: bool) -> ir.Module:
+def write_gram(name: str, blocking: Blocking, *, half: bool, paired: bool) -> ir.Module:
     """The module with one function that others may call, `void name(Order *)`.
 
     It takes blocks of pixels until none is left; all threads that call it with one order share the work.
@@ -42,21 +45,27 @@ def write_gram(name: str, blocking: Blocking, *, half: bool) -> ir.Module:
         name: of the function.
         blocking: of the products; channels are divided into strips of `blocking.columns`.
         half: the source is bfloat16, else float32.
+        paired: multiply pairs of bfloat16, else float32.
     """
     module = ir.Module()
     pixels = (BFLOAT16 if half else FLOAT).as_pointer()
-    load_strips, multiply = _write_load(module, blocking, pixels), _write_products(module, blocking)
+    factors = (PAIR if paired else FLOAT).as_pointer()
+    load_strips = (_write_load_pairs if paired else _write_load)(module, blocking, pixels)
+    multiply = _write_products(module, blocking, factors)
     code, fields = begin(module, name, blocking, Order)
     build = code.builder
     channels, all_pixels, block = (fields.number(each) for each in ("channels", "pixels", "block"))
     own = fields.take("next_thread", index(1))
     sums = code.at(fields.pointer("sums", _DOUBLES), own, channels)
     products = code.at(fields.pointer("products", _DOUBLES), own, build.mul(channels, channels))
-    scratch = code.at(fields.pointer("scratch", _FLOATS), own, build.mul(block, channels))
+    depth = build.sdiv(block, index(2)) if paired else block
+    scratch = code.at(fields.pointer("scratch", factors), own, build.mul(depth, channels))
     with code.until_taken(fields, "next_pixel", block, all_pixels) as (first, count):
         source = code.at(fields.pointer("source", pixels), first, channels)
-        build.call(load_strips, [source, fields.pointer("origin", _FLOATS), sums, scratch, channels, count])
-        build.call(multiply, [scratch, products, channels, count])
+        about = [] if paired else [fields.pointer("origin", _FLOATS)]
+        build.call(load_strips, [source, *about, sums, scratch, channels, count])
+        multiplied = build.sdiv(build.add(count, index(1)), index(2)) if paired else count
+        build.call(multiply, [scratch, products, channels, multiplied])
     build.ret_void()
     return module
 
@@ -84,10 +93,40 @@ def _write_load(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -
     return function
 
 
-def _write_products(module: ir.Module, blocking: Blocking) -> ir.Function:
+def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -> ir.Function:
+    """Brings pairs of pixels into strips (channels / S, ⌈count / 2⌉, S), and adds them to the sums."""
+    function, (source, sums, strips, channels, count) = void_function(
+        module, "load_strips", [pixels, _DOUBLES, PAIR.as_pointer(), INDEX, INDEX]
+    )
+    code = Code(function, blocking)
+    build = code.builder
+    lanes = [v * blocking.lanes for v in range(blocking.vectors)]
+    pairs = build.sdiv(build.add(count, index(1)), index(2))
+    with code.loop(channels, blocking.columns) as (start, _):
+        strip = code.at(strips, start, pairs)
+        with code.loop(count, 2, [code.constant(0)] * blocking.vectors) as (pixel, totals):
+            after = build.add(pixel, index(1))
+            is_there = build.icmp_signed("<", after, count)  # else there is nothing beside the last
+            here, beside = (
+                code.at(code.at(source, each, channels), start)
+                for each in (pixel, build.select(is_there, after, pixel))
+            )
+            there = code.at(strip, build.sdiv(pixel, index(2)), blocking.columns)
+            for v, lane in enumerate(lanes):
+                one, loaded = (code.load(code.at(each, lane)) for each in (here, beside))
+                other = build.select(is_there, loaded, code.constant(0))
+                code.store(code.pair(one, other), code.at(there, lane))
+                totals[v] = build.fadd(totals[v], build.fadd(one, other))
+        for v, lane in enumerate(lanes):
+            code.add_to(code.at(code.at(sums, start), lane), totals[v])
+    build.ret_void()
+    return function
+
+
+def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
     """Adds the products of all pairs of strips, the second not before the first."""
     function, (strips, products, channels, count) = void_function(
-        module, "multiply_strips", [_FLOATS, _DOUBLES, INDEX, INDEX]
+        module, "multiply_strips", [factors, _DOUBLES, INDEX, INDEX]
     )
     code = Code(function, blocking)
     build = code.builder
@@ -101,9 +140,9 @@ def _write_products(module: ir.Module, blocking: Blocking) -> ir.Function:
         with code.loop(index(blocking.columns), blocking.rows) as (row, _):
             with code.loop(count, 1, zeros) as (pixel, totals):
                 place = build.mul(pixel, index(blocking.columns))
-                factors = code.at(left, build.add(place, row))
+                rows = code.at(left, build.add(place, row))
                 vectors = code.load_all(code.at(right, place), blocking.vectors)
-                code.add_products(totals, [code.at(factors, r) for r in range(blocking.rows)], vectors)
+                code.add_products(totals, [code.at(rows, r) for r in range(blocking.rows)], vectors)
             for r in range(blocking.rows):
                 line = code.at(products, build.add(build.add(top, row), index(r)), channels)
                 for v in range(blocking.vectors):

@@ -18,6 +18,10 @@ from ift.native.team import together
 _BLOCK = 256
 """Pixels whose products are summed in float32. Half as many take 2 to 6 % longer."""
 
+_FAINT = 1e-3
+"""Spread as a share of Σ‖features‖² below which an origin must be taken off first. Of equal numbers, float32 sums of
+256 are off by up to 4e-6."""
+
 
 def suits(pixels: Tensor) -> bool:
     """Whether `gram` can do the work here, and is the fastest way; arguments as there."""
@@ -38,17 +42,28 @@ def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tu
     """
     blocking = blocking or this_blocking()
     assert blocking is not None, "see `suits`"
+    assert pixels.is_contiguous() and origin.is_contiguous() and origin.dtype == torch.float32
+    assert len(origin) == pixels.shape[1]
+    if blocking.pairs and pixels.dtype == torch.bfloat16:
+        sums, products = _summed(pixels, None, blocking)
+        about, count = origin.double(), len(pixels)
+        spread = float(products.trace() - sums.dot(sums) / count)
+        if spread > _FAINT * float(products.trace()):
+            crossed = torch.outer(about, sums)
+            return sums - count * about, products - crossed - crossed.mT + count * torch.outer(about, about)
+    return _summed(pixels, origin, blocking)
+
+
+def _summed(pixels: Tensor, origin: Tensor | None, blocking: Blocking) -> tuple[Tensor, Tensor]:
+    """By the program; as pairs without an origin."""
     count, channels = pixels.shape
-    assert (
-        pixels.is_contiguous() and origin.is_contiguous() and origin.dtype == torch.float32 and len(origin) == channels
-    )
     threads = min(torch.get_num_threads(), math.ceil(count / _BLOCK))
     sums = torch.zeros(threads, channels, dtype=torch.float64)
     products = torch.zeros(threads, channels, channels, dtype=torch.float64)
     scratch = torch.empty(threads, _BLOCK, channels)
     order = Order(
         source=pixels.data_ptr(),
-        origin=origin.data_ptr(),
+        origin=0 if origin is None else origin.data_ptr(),
         sums=sums.data_ptr(),
         products=products.data_ptr(),
         scratch=scratch.data_ptr(),
@@ -56,7 +71,8 @@ def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tu
         channels=channels,
         block=_BLOCK,
     )
-    together(_program(blocking, pixels.dtype == torch.bfloat16), ctypes.addressof(order), threads)
+    program = _program(blocking, pixels.dtype == torch.bfloat16, origin is None)
+    together(program, ctypes.addressof(order), threads)
     return sums.sum(0), mirrored(products.sum(0))
 
 
@@ -66,6 +82,6 @@ def mirrored(upper: Tensor) -> Tensor:
 
 
 @cache
-def _program(blocking: Blocking, half: bool) -> MachineCode:
-    name = "gram_bfloat16" if half else "gram_float32"
-    return MachineCode(write_gram(name, blocking, half=half), name)
+def _program(blocking: Blocking, half: bool, paired: bool) -> MachineCode:
+    name = "gram_pairs" if paired else "gram_bfloat16" if half else "gram_float32"
+    return MachineCode(write_gram(name, blocking, half=half, paired=paired), name)

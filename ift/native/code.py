@@ -167,9 +167,9 @@ class Code:
                 sums[place] = multiply_add(factor, vector, sums[place])
 
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
-        """Writes float32 to an address of float32, or rounds it, half to even, to one of bfloat16."""
-        if pointer.type.pointee == FLOAT:
-            self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
+        """Writes a vector to an address of its type, or rounds float32, half to even, to one of bfloat16."""
+        if pointer.type.pointee != BFLOAT16:
+            self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer()), align=4)
             return
         self.builder.store(self.rounded(value), self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
 
@@ -201,6 +201,11 @@ class Code:
             ]
             length //= 2
         return current[0]
+
+    def pair(self, first: ir.Value, second: ir.Value) -> ir.Value:
+        """Numbers of two vectors, float32 that are bfloat16 numbers, beside each other as pairs."""
+        low, high = (self.builder.bitcast(each, self._integers) for each in (first, second))
+        return self.builder.or_(self.builder.lshr(low, self._bits(16)), high)
 
     def add_to(self, pointer: ir.Value, value: ir.Value) -> None:
         """Adds a vector to what is at an address of float64."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ift.gram import gram, suits
 from ift.moments import Moments
 from ift.native.processor import features, this_blocking
-from tests.blockings import BLOCKINGS, with_threads
+from tests.blockings import BLOCKINGS, PAIRS, with_threads
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
 
@@ -79,3 +79,34 @@ def test_other_features_are_not_for_it():
         assert not suits(torch.empty(1, 64, 9).mT)
         assert not suits(torch.empty(1, 9, 64, dtype=torch.float64))
     assert not suits(torch.empty(1, 9, 64))
+
+
+@pytest.mark.skipif(PAIRS is None, reason="the processor does not multiply pairs of bfloat16")
+@given(
+    count=st.integers(1, 1500),
+    channels=st.sampled_from([32, 64, 96]),
+    faint=st.sampled_from([1.0, 1e-2, 0.0]),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_pairs_lose_nothing_of_faint_pictures(count, channels, faint, threads, seed):
+    """What float32 rounds of large numbers must not be taken for what these differ by."""
+    pixels = (faint * random(count, channels, seed=seed) + random(channels, seed=seed + 1).abs() + 1).bfloat16()
+    origin = pixels[: 1 + count // 3].float().mean(0).bfloat16().float()
+    with with_threads(threads):
+        first, second = gram(pixels, origin, PAIRS)
+    expected_first, expected_second = directly(pixels, origin)
+    about = expected_first / count
+    covariance, expected = (each / count - torch.outer(about, about) for each in (second, expected_second))
+    assert float((first - expected_first).abs().max()) < 1e-5 * float(pixels.double().abs().sum(0).max())
+    assert float((covariance - expected).norm()) <= 2e-3 * float(expected.norm()) + 1e-9
+    assert torch.equal(second, second.T)
+
+
+@pytest.mark.skipif(PAIRS is None, reason="the processor does not multiply pairs of bfloat16")
+def test_pairs_of_many_pixels_do_not_add_up_their_rounding():
+    pixels = (random(200_000, 32) + 1).bfloat16()
+    first, second = gram(pixels, torch.zeros(32), PAIRS)
+    expected = directly(pixels, torch.zeros(32))
+    assert relative(second, expected[1]) < 1e-6 and relative(first, expected[0]) < 1e-6
