@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ift import algebra
+from ift.transformations import passes
 from ift.transformations.updates import Iterate, Problem, advance, start
 
 _KEPT = 32
@@ -39,17 +39,17 @@ class Descent(Protocol):
 
 
 @contextmanager
-def descent(problem: Problem, *, conjugate: bool) -> Iterator[Descent]:
+def descent(problem: Problem) -> Iterator[Descent]:
     """The updates of a problem, for as long as the context lasts."""
     content = problem.content
-    if algebra.suits(content):
-        yield algebra.Updates(content, problem.style, problem.mu, conjugate=conjugate)
+    if passes.suits(content):
+        yield passes.Updates(problem)
         return
     if content.device.type != "cuda":
-        yield _Operators(problem, conjugate)
+        yield _Operators(problem)
         return
     with _ONE_AT_A_TIME:
-        graphs = _graphs(content.shape, content.dtype, content.device, conjugate)
+        graphs = _graphs(content.shape, content.dtype, content.device, problem.conjugate)
         graphs.take(problem)
         yield graphs
         # Whoever comes next may use another stream.
@@ -57,8 +57,8 @@ def descent(problem: Problem, *, conjugate: bool) -> Iterator[Descent]:
 
 
 class _Operators:
-    def __init__(self, problem: Problem, conjugate: bool) -> None:
-        self._problem, self._conjugate = problem, conjugate
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
         self._iterate: Iterate
 
     def start(self) -> list[list[float]]:
@@ -66,7 +66,7 @@ class _Operators:
         return _numbers(quartic)
 
     def advance(self, eta: Sequence[float]) -> list[list[float]]:
-        self._iterate, quartic = advance(self._problem, self._iterate, self._shaped(eta), conjugate=self._conjugate)
+        self._iterate, quartic = advance(self._problem, self._iterate, self._shaped(eta))
         return _numbers(quartic)
 
     def matrix(self, eta: Sequence[float]) -> Tensor:
@@ -85,14 +85,12 @@ class _Graphs:
         with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(device):
             matrix = torch.zeros(shape, dtype=dtype, device=device)
             self._eta = torch.zeros(shape[0], 1, 1, dtype=dtype, device=device)
-            self._problem = Problem(matrix, matrix.clone(), self._eta.clone())
+            self._problem = Problem.of(matrix, matrix.clone(), self._eta.clone(), conjugate=conjugate)
             iterate, quartic = start(self._problem)
             self._iterate = Iterate(*(each.clone() for each in iterate))
             self._quartic = quartic.clone()
             self._start = self._captured(lambda: start(self._problem))
-            self._advance = self._captured(
-                lambda: advance(self._problem, self._iterate, self._eta, conjugate=conjugate)
-            )
+            self._advance = self._captured(lambda: advance(self._problem, self._iterate, self._eta))
 
     def _captured(self, update: Callable[[], tuple[Iterate, Tensor]]) -> torch.cuda.CUDAGraph:
         def run() -> None:
@@ -112,7 +110,7 @@ class _Graphs:
         return graph
 
     def take(self, problem: Problem) -> None:
-        for mine, given in zip(self._problem, problem, strict=True):
+        for mine, given in zip(_tensors(self._problem), _tensors(problem), strict=True):
             mine.copy_(given)
 
     def start(self) -> list[list[float]]:
@@ -130,6 +128,10 @@ class _Graphs:
 
     def _take(self, eta: Sequence[float]) -> None:
         self._eta.copy_(torch.tensor(eta, dtype=self._eta.dtype).reshape(-1, 1, 1))
+
+
+def _tensors(problem: Problem) -> tuple[Tensor, ...]:
+    return (problem.content, problem.style, problem.mu, *(problem.preconditioner or ()))
 
 
 def _numbers(quartic: Tensor) -> list[list[float]]:

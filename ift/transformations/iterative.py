@@ -82,11 +82,11 @@ def _penalty(pixels: Tensor, scale: Tensor, level: int, settings: Settings) -> T
 
 def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Settings) -> Tensor:
     index = level - 1
-    problem = Problem(content, style.expand_as(content), mu)
+    style = style.expand_as(content)
     if settings.solver == "fixed_step":
-        return _fixed_step(problem, settings.n_upd[index], settings.eta, LEVELS[index])
-    conjugate = settings.solver == "conjugate_gradient"
-    return _line_search(problem, settings.n_upd[index], conjugate=conjugate, tolerance=settings.tolerance)
+        return _fixed_step(Problem(content, style, mu), settings.n_upd[index], settings.eta, LEVELS[index])
+    problem = Problem.of(content, style, mu, conjugate=settings.solver == "conjugate_gradient")
+    return _line_search(problem, settings.n_upd[index], settings.tolerance)
 
 
 def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:
@@ -94,7 +94,7 @@ def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:
 
     Three products an update, for the step is known beforehand.
     """
-    content, style, mu = problem
+    content, style, mu, *_ = problem
     eye = torch.eye(content.shape[-1], dtype=content.dtype, device=content.device)
     b, mb, t = eye.expand_as(content), content, content
     for update in range(n_upd):
@@ -114,13 +114,13 @@ def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:
     return b.mT.contiguous()
 
 
-def _line_search(problem: Problem, n_upd: int, *, conjugate: bool, tolerance: float) -> Tensor:
+def _line_search(problem: Problem, n_upd: int, tolerance: float) -> Tensor:
     """Updates with the exact best step, until the objective no longer moves.
 
     The few numbers of each picture are plain floats here, wherever the matrices are.
     """
     least = max(tolerance, 4 * torch.finfo(problem.mu.dtype).eps)
-    with descent(problem, conjugate=conjugate) as updates:
+    with descent(problem) as updates:
         first = updates.start()
         quartics, values = [numbers[:4] for numbers in first], [numbers[4] for numbers in first]
         moving, steps = [True] * len(first), [0.0] * len(first)

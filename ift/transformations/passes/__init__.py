@@ -3,6 +3,6 @@
 `kernel` has the programs, `updates` what `ift.transformations.descent` calls.
 """
 
-from ift.algebra.updates import Updates, suits
+from ift.transformations.passes.updates import Updates, suits
 
 __all__ = ["Updates", "suits"]

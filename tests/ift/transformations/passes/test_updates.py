@@ -5,9 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ift import algebra
 from ift.native.processor import this_blocking
-from ift.transformations import updates
+from ift.transformations import passes, updates
 from ift.transformations.iterative import _line_search
 from ift.transformations.line_search import best_step
 from ift.transformations.objective import objective
@@ -25,19 +24,19 @@ def moments(channels, batch, seed):
 
 def exact(content, style, mu, steps, conjugate):
     """Four or five numbers of each update, and A at the end."""
-    problem = updates.Problem(*(each.double() for each in (content, style, mu)))
+    problem = updates.Problem.of(content.double(), style.double(), mu.double(), conjugate=conjugate)
     iterate, numbers = updates.start(problem)
     found = [numbers.tolist()]
     for each in steps:
         eta = torch.tensor(each, dtype=torch.float64).reshape(-1, 1, 1)
-        iterate, numbers = updates.advance(problem, iterate, eta, conjugate=conjugate)
+        iterate, numbers = updates.advance(problem, iterate, eta)
         found.append(numbers.tolist())
     return found, iterate.matrix(torch.zeros_like(problem.mu))
 
 
 @pytest.mark.parametrize("blocking", BLOCKINGS, ids=lambda each: f"{each.lanes} lanes")
 @given(
-    channels=st.sampled_from([32, 64, 128]),
+    channels=st.sampled_from([32, 64, 256]),
     batch=st.integers(1, 2),
     threads=st.integers(1, 3),
     strength=st.sampled_from([0.1, 1.0, 5.0]),
@@ -51,7 +50,7 @@ def test_quartics_and_matrices_are_those_of_the_operators(
     content, style = moments(channels, batch, seed), moments(channels, batch, seed + 100)
     mu = (strength / content.diagonal(dim1=-1, dim2=-2).sum(-1)).reshape(-1, 1, 1)
     with torch.inference_mode(), with_threads(threads):
-        ours = algebra.Updates(content, style, mu, conjugate=conjugate, blocking=blocking)
+        ours = passes.Updates(updates.Problem.of(content, style, mu, conjugate=conjugate), blocking)
         found, steps = [ours.start()], []
         for _ in range(4):
             steps.append([best_step(*each[:4])[0] for each in found[-1]])
@@ -65,11 +64,11 @@ def test_quartics_and_matrices_are_those_of_the_operators(
 
 
 def test_a_picture_of_a_batch_does_not_depend_on_its_neighbours():
-    content, style = moments(64, 3, 1), moments(64, 3, 2)
+    content, style = moments(256, 3, 1), moments(256, 3, 2)
     mu = torch.full((3, 1, 1), 0.5)
     with torch.inference_mode():
-        together = algebra.Updates(content, style, mu, conjugate=True)
-        alone = algebra.Updates(content[1:2], style[1:2], mu[1:2], conjugate=True)
+        together = passes.Updates(updates.Problem.of(content, style, mu, conjugate=True))
+        alone = passes.Updates(updates.Problem.of(content[1:2], style[1:2], mu[1:2], conjugate=True))
         assert together.start()[1] == pytest.approx(alone.start()[0], rel=1e-12)
         together.advance([0.1, 0.2, 0.3]), alone.advance([0.2])
         torch.testing.assert_close(together.matrix([0, 0, 0])[1:2], alone.matrix([0]), rtol=0, atol=0)
@@ -78,9 +77,9 @@ def test_a_picture_of_a_batch_does_not_depend_on_its_neighbours():
 @pytest.mark.parametrize(("content", "style"), [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (1.0, 1.0)])
 def test_black_pictures_and_nowhere_to_go(content, style):
     """All numbers stay numbers, and what needs no change gets none."""
-    eye = torch.eye(32)[None]
+    eye = torch.eye(256)[None]
     with torch.inference_mode():
-        ours = algebra.Updates(content * eye, style * eye, torch.ones(1, 1, 1), conjugate=True)
+        ours = passes.Updates(updates.Problem.of(content * eye, style * eye, torch.ones(1, 1, 1), conjugate=True))
         for numbers in (ours.start()[0], ours.advance([0.1])[0]):
             assert torch.tensor(numbers).isfinite().all()
         if content == style:
@@ -90,41 +89,42 @@ def test_black_pictures_and_nowhere_to_go(content, style):
 @pytest.mark.parametrize("mu", [1e-3, 1e3, 1e9])
 @pytest.mark.parametrize("faint", [0.0, 1e-30, 1e-12, 1.0])
 @pytest.mark.parametrize("where", ["everywhere", "half of the channels", "style"])
-def test_faint_pictures_end_where_float64_does(mu, faint, where):
-    """M may see next to nothing of what a huge gradient says."""
-    content, style = moments(64, 1, 1), moments(64, 1, 2)
+@pytest.mark.parametrize("channels", [64, 256])
+def test_faint_pictures_end_no_higher_than_by_plain_float64(channels, mu, faint, where):
+    """M may see next to nothing of what a huge gradient says; without a preconditioner there is less to be rounded."""
+    content, style = moments(channels, 1, 1), moments(channels, 1, 2)
     if where == "style":
         style *= faint
     else:
-        dark = slice(32) if where != "everywhere" else slice(64)
+        dark = slice(channels // 2) if where != "everywhere" else slice(channels)
         content[:, dark] *= faint**0.5
         content[:, :, dark] *= faint**0.5
-    problem = updates.Problem(content, style, torch.full((1, 1, 1), mu))
-    wide = updates.Problem(*(each.double() for each in problem))
+    mu = torch.full((1, 1, 1), mu)
+    problem = updates.Problem.of(content, style, mu, conjugate=True)
+    wide = updates.Problem(content.double(), style.double(), mu.double(), conjugate=True)
     with torch.inference_mode():
-        ours = _line_search(problem, 15, conjugate=True, tolerance=1e-3)
+        ours = _line_search(problem, 15, 1e-3)
     assert ours.isfinite().all()
     reached, expected, before = (
-        float(objective(a, *wide))
-        for a in (ours.double(), _line_search(wide, 15, conjugate=True, tolerance=1e-3), torch.eye(64).double()[None])
+        float(objective(a, *wide[:3]))
+        for a in (ours.double(), _line_search(wide, 15, 1e-3), torch.eye(channels).double()[None])
     )
-    assert reached <= 1.02 * expected + 1e-6 * before
+    assert reached <= 1.02 * expected + 1e-4 * before
 
 
 def test_what_is_not_a_number_is_not_hidden():
-    content = moments(32, 1, 1)
+    content = moments(256, 1, 1)
     content[0, 3, 4] = torch.nan
     with torch.inference_mode():
-        assert (
-            not torch.tensor(algebra.Updates(content, moments(32, 1, 2), torch.ones(1, 1, 1), conjugate=True).start())
-            .isfinite()
-            .all()
-        )
+        numbers = passes.Updates(
+            updates.Problem.of(content, moments(256, 1, 2), torch.ones(1, 1, 1), conjugate=True)
+        ).start()
+    assert not torch.tensor(numbers).isfinite().all()
 
 
 def test_what_it_is_for():
     with torch.inference_mode():
-        assert algebra.suits(torch.empty(1, 64, 64))
-        assert not algebra.suits(torch.empty(1, 64, 64, dtype=torch.float64))
-        assert not algebra.suits(torch.empty(1, 40, 40))
-    assert not algebra.suits(torch.empty(1, 64, 64))
+        assert passes.suits(torch.empty(1, 64, 64))
+        assert not passes.suits(torch.empty(1, 64, 64, dtype=torch.float64))
+        assert not passes.suits(torch.empty(1, 40, 40))
+    assert not passes.suits(torch.empty(1, 64, 64))

@@ -4,7 +4,7 @@ One by one, the forty operations of an update would each read and write a megaby
 
     move:     B ← B − ηD    MB ← MB − ηMD    T ← T − η cross + η² square    W = 4μ(T − S)
     compare:  ⟨G, MG⟩    ⟨last G, MG⟩    ⟨MD, G⟩    ⟨G, G⟩
-    turn:     D ← G + βD    MD ← MG + βMD    and with them B + sD, MB + sMD
+    turn:     D ← G − Yh + βD    MD ← MG − MYh + βMD    and with them B + sD, MB + sMD
     spread:   square = DᵀMD    cross = ((B + sD)ᵀM(B + sD) − T)/s − s square    and their inner products
 
 `spread` computes half of its symmetric products, from strips of columns that `turn` has written. Sums are float64.
@@ -46,6 +46,9 @@ class Order(ctypes.Structure):
         ("m_direction", ctypes.c_int64),
         ("cross", ctypes.c_int64),
         ("square", ctypes.c_int64),
+        ("y", ctypes.c_int64),  # (size, rank)
+        ("my", ctypes.c_int64),  # the same
+        ("h", ctypes.c_int64),  # (rank, size)
         ("strips", ctypes.c_int64),  # (4, size / S, size, S): D, MD, B + sD, MB + sMD
         ("numbers", ctypes.c_int64),  # `Numbers`
         ("sums", ctypes.c_int64),  # (threads, SUMS, lanes) float64, to be added to
@@ -100,32 +103,35 @@ def write_compare(name: str, blocking: Blocking) -> ir.Module:
     return each.done()
 
 
-def write_turn(name: str, blocking: Blocking) -> ir.Module:
+def write_turn(name: str, blocking: Blocking, rank: int) -> ir.Module:
     """The next direction, and what `spread` wants in strips."""
     each = _Pass(name, blocking)
     code, build = each.code, each.code.builder
     beta, s = each.number("beta"), each.number("s")
-    strips = each.fields.pointer("strips", _FLOATS)
-    area, strip = build.mul(each.size, each.size), build.mul(each.size, index(blocking.columns))
-    with each.rows() as row, code.loop(each.size, blocking.columns) as (column, _):
-        there = code.at(
-            strips,
-            build.add(
-                build.mul(build.sdiv(column, index(blocking.columns)), strip), build.mul(row, index(blocking.columns))
-            ),
-        )
-        for v in range(blocking.vectors):
-            place = build.add(build.add(build.mul(row, each.size), column), index(v * code.lanes))
-            for number, (gradient, direction, base) in enumerate(
-                (("gradient", "direction", "b"), ("m_gradient", "m_direction", "mb"))
-            ):
-                target = each.at(direction, place)
-                turned = code.multiply_add(beta, code.load(target), code.load(each.at(gradient, place)))
-                code.store(turned, target)
-                to = code.at(there, v * code.lanes)
-                code.store(turned, code.at(to, area, number))
-                longer = code.multiply_add(s, turned, code.load(each.at(base, place)))
-                code.store(longer, code.at(to, area, 2 + number))
+    strips, h = each.fields.pointer("strips", _FLOATS), each.fields.pointer("h", _FLOATS)
+    width = index(blocking.columns)
+    area, strip = build.mul(each.size, each.size), build.mul(each.size, width)
+    parts = (("gradient", "direction", "b", "y"), ("m_gradient", "m_direction", "mb", "my"))
+    sketches = [each.fields.pointer(sketch, _FLOATS) for *_, sketch in parts]
+    with each.rows() as row:
+        factors = [[code.broadcast(code.at(code.at(sketch, row, rank), k)) for k in range(rank)] for sketch in sketches]
+        with code.loop(each.size, blocking.columns) as (column, _):
+            there = code.at(code.at(strips, build.sdiv(column, width), strip), row, width)
+            for v in range(blocking.vectors):
+                beside = build.add(column, index(v * code.lanes))
+                place = build.add(build.mul(row, each.size), beside)
+                taken = [code.load(code.at(code.at(h, each.size, k), beside)) for k in range(rank)]
+                for number, (gradient, direction, base, _) in enumerate(parts):
+                    turned = code.load(each.at(gradient, place))
+                    for factor, vector in zip(factors[number], taken, strict=True):
+                        turned = each.less(turned, factor, vector)
+                    target = each.at(direction, place)
+                    turned = code.multiply_add(beta, code.load(target), turned)
+                    code.store(turned, target)
+                    to = code.at(there, v * code.lanes)
+                    code.store(turned, code.at(to, area, number))
+                    longer = code.multiply_add(s, turned, code.load(each.at(base, place)))
+                    code.store(longer, code.at(to, area, 2 + number))
     return each.done()
 
 

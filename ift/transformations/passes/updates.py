@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 import torch
-from llvmlite import ir
 from torch import Tensor
 
-from ift.algebra.kernel import SUMS, Numbers, Order, write_compare, write_move, write_spread, write_turn
 from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, this_blocking
 from ift.native.suited import suited
 from ift.native.team import together
+from ift.transformations.passes.kernel import SUMS, Numbers, Order, write_compare, write_move, write_spread, write_turn
+from ift.transformations.updates import Problem
 
 _SMALLEST = 1e-30
 """Stands for the squared length of what is black, or of a direction that leads nowhere."""
@@ -35,22 +35,14 @@ class Updates:
     """`start`, `advance` and `matrix` of a problem; see `ift.transformations.descent.Descent`.
 
     Args:
-        content: (B, C, C) float32, M.
-        style: the same, S.
-        mu: (B, 1, 1), μ.
-        conjugate: along conjugate directions instead of −G.
+        problem: of float32 matrices.
         blocking: this processor's, if not given.
     """
 
-    def __init__(
-        self, content: Tensor, style: Tensor, mu: Tensor, *, conjugate: bool, blocking: Blocking | None = None
-    ) -> None:
+    def __init__(self, problem: Problem, blocking: Blocking | None = None) -> None:
         blocking = blocking or this_blocking()
         assert blocking is not None, "see `suits`"
-        self._pictures = [
-            _Picture(m.contiguous(), s.contiguous(), float(each), conjugate, blocking)
-            for m, s, each in zip(content, style, mu.reshape(-1), strict=True)
-        ]
+        self._pictures = [_Picture(problem, number, blocking) for number in range(len(problem.content))]
 
     def start(self) -> list[list[float]]:
         """Five numbers for each picture."""
@@ -66,11 +58,12 @@ class Updates:
 
 
 class _Picture:
-    def __init__(self, content: Tensor, style: Tensor, mu: float, conjugate: bool, blocking: Blocking) -> None:
-        self._content, self._mu, self._conjugate = content, mu, conjugate
-        self._programs, self._threads = _programs(blocking), torch.get_num_threads()
-        size = len(content)
-        zero = torch.zeros_like
+    def __init__(self, problem: Problem, number: int, blocking: Blocking) -> None:
+        content, style = problem.content[number].contiguous(), problem.style[number].contiguous()
+        self._content, self._mu, self._conjugate = content, float(problem.mu[number]), problem.conjugate
+        self._sketched = _Sketched(*(each[number] for each in problem.preconditioner or _nothing(problem)))
+        self._programs, self._threads = _programs(blocking, self._sketched.rank), torch.get_num_threads()
+        size, zero = len(content), torch.zeros_like
         # Named as in `Order`; these stay where they are, and programs change them.
         self._held = {
             "b": torch.eye(size),
@@ -85,6 +78,9 @@ class _Picture:
             "m_direction": zero(content),
             "cross": zero(content),
             "square": zero(content),
+            "y": self._sketched.y,
+            "my": self._sketched.my,
+            "h": self._sketched.h,
             "strips": torch.empty(4, size, size),
             "sums": torch.empty(self._threads, SUMS, blocking.lanes, dtype=torch.float64),
         }
@@ -113,13 +109,17 @@ class _Picture:
             gradient.diagonal().sub_(2)
         torch.mm(self._content, gradient, out=held["m_gradient"])
         norm, kept, along, entries = self._run(self._programs.compare, numbers)
+        sketched = self._sketched.of(gradient)
+        norm, kept = norm - sketched.norm, kept - sketched.kept
         beta = 0.0
         if self._conjugate and self._norm > 0 and norm > kept:
             beta = (norm - kept) / self._norm  # Polak–Ribière
             if not norm + beta * along > 0:
                 beta = 0.0  # a direction that does not descend is given up for the gradient
-        slope = norm + beta * along
-        self._norm, self._length = norm, norm + beta * (2 * along + beta * self._length)
+        slope, last_length = norm + beta * along, self._length
+        self._norm = norm
+        self._length = norm - sketched.length + beta * (2 * (along - sketched.along) + beta * last_length)
+        self._sketched.turn(beta)
         self._largest = math.sqrt(entries) + beta * self._largest
         numbers.beta, numbers.s = beta, self._scale()
         numbers.one_over_s = 1 / numbers.s
@@ -149,6 +149,62 @@ class _Picture:
         return totals
 
 
+class _Inner(NamedTuple):
+    """What Z = G − Y h takes from inner products with G, where Z should have been.
+
+    Attributes:
+        norm: from ⟨G, M G⟩.
+        kept: from ⟨last G, M G⟩.
+        along: from ⟨last D, M G⟩.
+        length: from ⟨Z, M G⟩.
+    """
+
+    norm: float
+    kept: float
+    along: float
+    length: float
+
+
+class _Sketched:
+    """The preconditioner Z = G − Y h, h = K YᵀG, in products of r × C numbers.
+
+    Args:
+        y: (C, r), Y.
+        my: (C, r), M Y.
+        k: (r, r), K.
+    """
+
+    def __init__(self, y: Tensor, my: Tensor, k: Tensor) -> None:
+        self.y, self.my, self._k = y.contiguous(), my.contiguous(), k
+        self.rank = y.shape[1]
+        self.h = torch.zeros(self.rank, len(y))
+        self._both = torch.cat([y, my], 1).mT.contiguous()
+        self._ymy = y.mT.double() @ my.double()
+        # (M Y)ᵀ times G, Z and D.
+        self._gradient = self._turned = self._direction = torch.zeros(self.rank, len(y), dtype=torch.float64)
+
+    def of(self, gradient: Tensor) -> _Inner:
+        """Goes on to the next gradient."""
+        if not self.rank:
+            return _Inner(0, 0, 0, 0)
+        both = (self._both @ gradient).double()
+        y_gradient, now = both[: self.rank], both[self.rank :]
+        h = self._k @ y_gradient
+        self.h.copy_(h)
+        last, self._gradient, self._turned = self._gradient, now, now - self._ymy @ h
+        return _Inner(*(float(torch.sum(h * each)) for each in (now, last, self._direction, self._turned)))
+
+    def turn(self, beta: float) -> None:
+        """Takes D ← Z + βD for the direction."""
+        self._direction = torch.add(self._turned, self._direction, alpha=beta)
+
+
+def _nothing(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
+    """A preconditioner of rank 0."""
+    empty = problem.content[:, :, :0]
+    return empty, empty, empty[:, :0]
+
+
 class _Programs(NamedTuple):
     move: MachineCode
     compare: MachineCode
@@ -157,13 +213,11 @@ class _Programs(NamedTuple):
 
 
 @cache
-def _programs(blocking: Blocking) -> _Programs:
-    def compiled(name: str, write: Callable[[str, Blocking], ir.Module]) -> MachineCode:
-        return MachineCode(write(name, blocking), name)
-
+def _programs(blocking: Blocking, rank: int) -> _Programs:
+    move, compare, turn, spread = (f"update_{each}" for each in _Programs._fields)
     return _Programs(
-        compiled("update_move", write_move),
-        compiled("update_compare", write_compare),
-        compiled("update_turn", write_turn),
-        compiled("update_spread", write_spread),
+        MachineCode(write_move(move, blocking), move),
+        MachineCode(write_compare(compare, blocking), compare),
+        MachineCode(write_turn(turn, blocking, rank), turn),
+        MachineCode(write_spread(spread, blocking), spread),
     )
