@@ -124,24 +124,8 @@ def write_convolution(
             b = code.at(filters, position, build.mul(depth, channels_out))
             c = code.at(products, position, plane_out)
             build.call(product, [a, b, c, count, depth, channels_out, depth_row, row_out])
-        build.call(
-            out_of,
-            [
-                products,
-                plane_out,
-                row_out,
-                bias,
-                result,
-                pooled,
-                dump,
-                channels_out,
-                height,
-                width,
-                across,
-                first,
-                count,
-            ],
-        )
+        written = [result, pooled, dump, channels_out, height, width, across]
+        build.call(out_of, [products, plane_out, row_out, bias, *written, first, count])
     build.ret_void()
     return module
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import torch
+from llvmlite import ir
 from torch import Tensor
 
 from ift.native.machine_code import MachineCode
@@ -46,11 +47,11 @@ class Updates:
 
     def start(self) -> list[list[float]]:
         """Five numbers for each picture."""
-        return [[*picture.update(), picture.value()] for picture in self._pictures]
+        return [[*picture.start(), picture.value()] for picture in self._pictures]
 
     def advance(self, eta: Sequence[float]) -> list[list[float]]:
         """Four numbers for each picture, given its η."""
-        return [picture.update(each) for picture, each in zip(self._pictures, eta, strict=True)]
+        return [picture.advance(each) for picture, each in zip(self._pictures, eta, strict=True)]
 
     def matrix(self, eta: Sequence[float]) -> Tensor:
         """(B, C, C): A once more moved by η."""
@@ -63,7 +64,7 @@ class _Picture:
         self._content, self._mu, self._conjugate = content, float(problem.mu[number]), problem.conjugate
         self._sketched = _Sketched(*(each[number] for each in problem.preconditioner or _nothing(problem)))
         self._programs, self._threads = _programs(blocking, self._sketched.rank), torch.get_num_threads()
-        size, zero = len(content), torch.zeros_like
+        size = len(content)
         # Named as in `Order`; these stay where they are, and programs change them.
         self._held = {
             "b": torch.eye(size),
@@ -71,19 +72,25 @@ class _Picture:
             "t": content.clone(),
             "style": style,
             "w": torch.empty_like(content),
-            "gradient": zero(content),
+            "gradient": torch.empty_like(content),
             "m_gradient": torch.empty_like(content),
-            "last_gradient": zero(content),
-            "direction": zero(content),
-            "m_direction": zero(content),
-            "cross": zero(content),
-            "square": zero(content),
+            "last_gradient": torch.empty_like(content),
+            "direction": torch.zeros_like(content),
+            "m_direction": torch.zeros_like(content),
+            "cross": torch.empty_like(content),
+            "square": torch.empty_like(content),
             "y": self._sketched.y,
             "my": self._sketched.my,
             "h": self._sketched.h,
             "strips": torch.empty(4, size, size),
             "sums": torch.empty(self._threads, SUMS, blocking.lanes, dtype=torch.float64),
         }
+        self._numbers = Numbers(four_mu=4 * self._mu)
+        self._order = Order(
+            **{name: matrix.data_ptr() for name, matrix in self._held.items()},
+            numbers=ctypes.addressof(self._numbers),
+            size=size,
+        )
         self._norm = self._length = self._largest = 0.0
 
     def value(self) -> float:
@@ -95,21 +102,30 @@ class _Picture:
         """A of B − ηD."""
         return torch.sub(self._held["b"], self._held["direction"], alpha=eta).mT.contiguous()
 
-    def update(self, eta: float | None = None) -> list[float]:
-        """c₁ … c₄ of where to go next, having gone on by η; from B = I without one."""
+    def start(self) -> list[float]:
+        """c₁ … c₄ of where to go from B = I."""
         held = self._held
-        numbers = Numbers(eta=eta or 0, eta_squared=(eta or 0) * (eta or 0), four_mu=4 * self._mu)
-        self._run(self._programs.move, numbers)
+        torch.sub(self._content, held["style"], out=held["gradient"]).mul_(4 * self._mu)
+        held["last_gradient"].copy_(held["gradient"])
+        return self._turned()
+
+    def advance(self, eta: float) -> list[float]:
+        """The same, having gone on by η."""
+        held, order = self._held, self._order
+        self._numbers.eta, self._numbers.eta_squared = eta, eta * eta
+        self._run(self._programs.move)
         held["gradient"], held["last_gradient"] = held["last_gradient"], held["gradient"]
-        gradient = held["gradient"]
-        if eta is None:
-            gradient.copy_(held["w"])
-        else:
-            torch.addmm(held["b"], held["b"], held["w"], beta=2, out=gradient)
-            gradient.diagonal().sub_(2)
-        torch.mm(self._content, gradient, out=held["m_gradient"])
-        norm, kept, along, entries = self._run(self._programs.compare, numbers)
-        sketched = self._sketched.of(gradient)
+        order.gradient, order.last_gradient = order.last_gradient, order.gradient
+        torch.addmm(held["b"], held["b"], held["w"], beta=2, out=held["gradient"])
+        held["gradient"].diagonal().sub_(2)
+        return self._turned()
+
+    def _turned(self) -> list[float]:
+        """The same, given G."""
+        held, numbers = self._held, self._numbers
+        torch.mm(self._content, held["gradient"], out=held["m_gradient"])
+        norm, kept, along, entries = self._summed(self._programs.compare)
+        sketched = self._sketched.of(held["gradient"])
         norm, kept = norm - sketched.norm, kept - sketched.kept
         beta = 0.0
         if self._conjugate and self._norm > 0 and norm > kept:
@@ -123,8 +139,8 @@ class _Picture:
         self._largest = math.sqrt(entries) + beta * self._largest
         numbers.beta, numbers.s = beta, self._scale()
         numbers.one_over_s = 1 / numbers.s
-        self._run(self._programs.turn, numbers)
-        crosses, mismatched, mixed, squares = self._run(self._programs.spread, numbers)
+        self._run(self._programs.turn)
+        crosses, mismatched, mixed, squares = self._summed(self._programs.spread)
         mu = self._mu
         return [-slope, self._length + mu * (crosses + 2 * mismatched), -2 * mu * mixed, mu * squares]
 
@@ -136,15 +152,14 @@ class _Picture:
         alike = math.sqrt(max(float(self._held["t"].trace()), _SMALLEST) / max(self._length, _SMALLEST))
         return min(alike, _LONGEST * math.sqrt(len(self._content)) / max(self._largest, _SMALLEST))
 
-    def _run(self, program: MachineCode, numbers: Numbers) -> list[float]:
-        """The sums that it leaves."""
+    def _run(self, program: MachineCode) -> None:
+        self._order.next = self._order.next_thread = 0
+        together(program, ctypes.addressof(self._order), self._threads)
+
+    def _summed(self, program: MachineCode) -> list[float]:
+        """Runs it, for the sums that it leaves."""
         sums = self._held["sums"].zero_()
-        order = Order(
-            **{name: matrix.data_ptr() for name, matrix in self._held.items()},
-            numbers=ctypes.addressof(numbers),
-            size=len(self._content),
-        )
-        together(program, ctypes.addressof(order), self._threads)
+        self._run(program)
         totals: list[float] = sums.sum((0, 2)).tolist()
         return totals
 
@@ -212,12 +227,16 @@ class _Programs(NamedTuple):
     spread: MachineCode
 
 
-@cache
 def _programs(blocking: Blocking, rank: int) -> _Programs:
-    move, compare, turn, spread = (f"update_{each}" for each in _Programs._fields)
     return _Programs(
-        MachineCode(write_move(move, blocking), move),
-        MachineCode(write_compare(compare, blocking), compare),
-        MachineCode(write_turn(turn, blocking, rank), turn),
-        MachineCode(write_spread(spread, blocking), spread),
+        _program(write_move, blocking),
+        _program(write_compare, blocking),
+        _program(write_turn, blocking, rank),
+        _program(write_spread, blocking),
     )
+
+
+@cache
+def _program(write: Callable[..., ir.Module], *arguments: object) -> MachineCode:
+    name = write.__name__.replace("write", "update")
+    return MachineCode(write(name, *arguments), name)
