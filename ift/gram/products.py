@@ -19,8 +19,8 @@ _BLOCK = 256
 """Pixels whose products are summed in float32. Half as many take 2 to 6 % longer."""
 
 _FAINT = 1e-3
-"""Spread as a share of Σ‖features‖² below which an origin must be taken off first. Of equal numbers, float32 sums of
-256 are off by up to 4e-6."""
+"""Spread as a share of a channel's Σx² below which an origin must be taken off first: of equal numbers, float32 sums of
+256 are off by up to 4e-6. In photos and paintings 3e-3 is the least that a channel has."""
 
 
 def suits(pixels: Tensor) -> bool:
@@ -47,8 +47,8 @@ def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tu
     if blocking.pairs and pixels.dtype == torch.bfloat16:
         sums, products = _summed(pixels, None, blocking)
         about, count = origin.double(), len(pixels)
-        spread = float(products.trace() - sums.dot(sums) / count)
-        if spread > _FAINT * float(products.trace()):
+        squares = products.diagonal()
+        if bool((squares - sums.square() / count >= _FAINT * squares).all()):
             crossed = torch.outer(about, sums)
             return sums - count * about, products - crossed - crossed.mT + count * torch.outer(about, about)
     return _summed(pixels, origin, blocking)
