@@ -13,7 +13,7 @@ from ift.narrow.kernel import PIXELS, TAPS, Order, write_narrow
 from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, this_blocking
 from ift.native.reflected import reflected
-from ift.native.suited import TYPES, suited
+from ift.native.suited import check_features, suited
 from ift.native.team import together
 
 _FEW = 4
@@ -86,12 +86,8 @@ def convolve_narrow(features: Tensor, filters: NarrowFilters) -> Tensor:
         ValueError: the features do not fit the filters.
     """
     batch, channels, height, width = features.shape
-    wanted, dtype = filters.channels, features.dtype
-    if channels != wanted or min(height, width) < 2 or features.device.type != "cpu" or dtype not in TYPES:
-        raise ValueError(
-            f"features of {tuple(features.shape)}, {dtype}, on {features.device}: filters of {wanted} "
-            f"channels want (B, {wanted}, H, W), H and W at least 2, float32 or bfloat16, on the CPU"
-        )
+    check_features(features, filters.channels)
+    dtype = features.dtype
     if filters.paired:
         features = features.to(torch.bfloat16)
     features = features.contiguous(memory_format=torch.channels_last)

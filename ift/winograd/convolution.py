@@ -14,7 +14,7 @@ from torch import Tensor
 from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, this_blocking
 from ift.native.reflected import reflected
-from ift.native.suited import TYPES, suited
+from ift.native.suited import check_features, suited
 from ift.native.team import together
 from ift.winograd.cook_toom import TAPS, CookToom, cook_toom
 from ift.winograd.kernel import Ending, Order, scratch_size, write_convolution
@@ -147,12 +147,8 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
 def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tensor | None, Tensor | None]:
     """The result, or what is left of it, and the pooled one, as far as they are asked for."""
     channels, height, width = features.shape[1:]
-    channels_out, wanted = len(filters.bias), filters.channels
-    if channels != wanted or height < 2 or width < 2 or features.device.type != "cpu" or features.dtype not in TYPES:
-        raise ValueError(
-            f"features of {tuple(features.shape)}, {features.dtype}, on {features.device}: filters of {wanted} "
-            f"channels want (B, {wanted}, H, W), H and W at least 2, float32 or bfloat16, on the CPU"
-        )
+    channels_out = len(filters.bias)
+    check_features(features, filters.channels)
     features = features.contiguous(memory_format=torch.channels_last)
     result = pooled = None
     if ending != Ending.POOLED:

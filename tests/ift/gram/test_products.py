@@ -7,12 +7,9 @@ from ift.gram import gram, suits
 from ift.moments import Moments
 from ift.native.processor import features, this_blocking
 from tests.blockings import BLOCKINGS, PAIRS, with_threads
+from tests.layers import random
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def directly(pixels, origin):

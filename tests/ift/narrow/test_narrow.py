@@ -2,31 +2,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import conv2d, pad
 
 from ift import narrow
 from ift.narrow import NarrowFilters, convolve_narrow
 from ift.native.processor import this_blocking
 from ift.reflect_conv import ReflectConv
 from tests.blockings import BLOCKINGS, PAIRS, with_threads
+from tests.layers import by_definition, error, layer, random
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def layer(channels, channels_out, seed=0):
-    return random(channels_out, channels, 3, 3, seed=seed) / (3 * channels**0.5), random(channels_out, seed=seed + 1)
-
-
-def by_definition(x, weight, bias):
-    return conv2d(pad(x.double(), (1, 1, 1, 1), mode="reflect"), weight.double(), bias.double())
-
-
-def error(result, expected):
-    return float((result.double() - expected).abs().max() / expected.abs().max())
 
 
 @pytest.mark.parametrize("blocking", BLOCKINGS, ids=lambda each: f"{each.lanes} lanes")

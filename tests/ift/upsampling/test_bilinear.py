@@ -7,12 +7,9 @@ from torch.nn.functional import interpolate
 from ift.native.processor import this_blocking
 from ift.upsampling import bilinear, upsample
 from tests.blockings import BLOCKINGS, PAIRS, with_threads
+from tests.layers import random
 
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def expected(features, skip=None, gate=0.0):
