@@ -27,7 +27,7 @@ class ReflectConv(nn.Conv2d):
     def take(self, held: list[Tensor]) -> Tensor:
         """What `forward` gives for the last of a list, which is taken out, so that its memory is free early."""
         assert self.bias is not None
-        filters = self.filters() if held[-1].dtype == self.weight.dtype else None
+        filters = self._filters_for(held[-1])
         if isinstance(filters, winograd.Filters):
             return winograd.convolve(held.pop(), filters)
         if isinstance(filters, narrow.NarrowFilters):
@@ -39,12 +39,15 @@ class ReflectConv(nn.Conv2d):
 
     def take_pooled(self, held: list[Tensor], with_lost: bool) -> tuple[Tensor, Tensor | None]:
         """Max pooling, 2×2, of what `take` gives, and if asked for what is lost by it, see `Encoder.stage`."""
-        filters = self.filters() if held[-1].dtype == self.weight.dtype else None
+        filters = self._filters_for(held[-1])
         if isinstance(filters, winograd.Filters):
             return winograd.convolve_and_pool(held.pop(), filters, with_lost=with_lost)
         whole = self.take(held)
         pooled = functional.max_pool2d(whole, 2)
         return pooled, _lost(whole, pooled) if with_lost else None
+
+    def _filters_for(self, features: Tensor) -> winograd.Filters | narrow.NarrowFilters | None:
+        return self.filters() if features.dtype == self.weight.dtype else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again: a copy or a pickle would carry seven times the weights."""

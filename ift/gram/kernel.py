@@ -130,7 +130,6 @@ def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerTy
     )
     code = Code(function, blocking)
     build = code.builder
-    zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
     with (
         code.loop(channels, blocking.columns) as (top, _),
         code.loop(build.sub(channels, top), blocking.columns) as (beyond, _),
@@ -138,11 +137,7 @@ def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerTy
         column = build.add(top, beyond)
         left, right = code.at(strips, top, count), code.at(strips, column, count)
         with code.loop(index(blocking.columns), blocking.rows) as (row, _):
-            with code.loop(count, 1, zeros) as (pixel, totals):
-                place = build.mul(pixel, index(blocking.columns))
-                rows = code.at(left, build.add(place, row))
-                vectors = code.load_all(code.at(right, place), blocking.vectors)
-                code.add_products(totals, [code.at(rows, r) for r in range(blocking.rows)], vectors)
+            totals = code.strips_product(left, right, count, row)
             for r in range(blocking.rows):
                 line = code.at(products, build.add(build.add(top, row), index(r)), channels)
                 for v in range(blocking.vectors):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ift.gram.kernel import Order, write_gram
 from ift.native.machine_code import MachineCode
-from ift.native.processor import Blocking, this_blocking
+from ift.native.processor import Blocking, given_or_this
 from ift.native.suited import suited
 from ift.native.team import together
 
@@ -40,8 +40,7 @@ def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tu
     Returns:
         (C) and (C, C), float64; sums of up to 256 pixels have been rounded to float32.
     """
-    blocking = blocking or this_blocking()
-    assert blocking is not None, "see `suits`"
+    blocking = given_or_this(blocking)
     assert pixels.is_contiguous() and origin.is_contiguous() and origin.dtype == torch.float32
     assert len(origin) == pixels.shape[1]
     if blocking.pairs and pixels.dtype == torch.bfloat16:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ift.narrow.kernel import PIXELS, TAPS, Order, write_narrow
 from ift.native.machine_code import MachineCode
-from ift.native.processor import Blocking, this_blocking
+from ift.native.processor import Blocking, given_or_this
 from ift.native.reflected import reflected
 from ift.native.suited import check_features, suited
 from ift.native.team import together
@@ -53,8 +53,7 @@ class NarrowFilters:
             bias: (C').
             blocking: this processor's, if not given.
         """
-        blocking = blocking or this_blocking()
-        assert blocking is not None, "see `suits`"
+        blocking = given_or_this(blocking)
         channels_out, channels, _, _ = weight.shape
         paired = blocking.pairs and weight.dtype == torch.bfloat16 and channels % (2 * blocking.lanes) == 0
         together = 2 if paired else 1

@@ -80,7 +80,7 @@ class Code:
         self.vector = ir.VectorType(FLOAT, lanes)
         self._integers = ir.VectorType(_BITS, lanes)
         self._halves = ir.VectorType(BFLOAT16, lanes)
-        self._pairs = blocking.pairs
+        self._blocking = blocking
         name = f"llvm.fma.v{lanes}f32"
         declared = function.module.globals.get(name)
         self._fma = declared or ir.Function(function.module, ir.FunctionType(self.vector, [self.vector] * 3), name)
@@ -166,6 +166,26 @@ class Code:
                 place = r * len(vectors) + v
                 sums[place] = multiply_add(factor, vector, sums[place])
 
+    def strips_product(self, left: ir.Value, right: ir.Value, depth: ir.Value, row: ir.Value) -> list[ir.Value]:
+        """Σ left · right over the depth of two strips, as many rows as registers hold.
+
+        Args:
+            left: (depth, S) float32 or pairs, for rows of the result, S the blocking's columns.
+            right: the same, for columns of the result.
+            depth: numbers, or pairs, to be summed over.
+            row: of the left strip, the first.
+
+        Returns:
+            All vectors of that row, then those of the next.
+        """
+        rows, vectors, width = self._blocking.rows, self._blocking.vectors, index(self._blocking.columns)
+        with self.loop(depth, 1, [self.constant(0)] * (rows * vectors)) as (place, sums):
+            start = self.builder.mul(place, width)
+            factors = self.at(left, self.builder.add(start, row))
+            columns = self.load_all(self.at(right, start), vectors)
+            self.add_products(sums, [self.at(factors, r) for r in range(rows)], columns)
+        return sums
+
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
         """Writes a vector to an address of its type, or rounds float32, half to even, to one of bfloat16."""
         if pointer.type.pointee != BFLOAT16:
@@ -175,7 +195,7 @@ class Code:
 
     def rounded(self, value: ir.Value) -> ir.Value:
         """Float32 numbers as bfloat16, half to even."""
-        if self._pairs:
+        if self._blocking.pairs:
             kind = ir.FunctionType(self._halves, [self.vector])
             return self.builder.asm(kind, "vcvtneps2bf16 $1, $0", "=v,v", [value], side_effect=False)
         bits = self.builder.bitcast(value, self._integers)

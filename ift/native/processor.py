@@ -40,6 +40,13 @@ def features() -> frozenset[str]:
         return frozenset()
 
 
+def given_or_this(blocking: Blocking | None) -> Blocking:
+    """A blocking as given, else this processor's, for which somebody has asked `suited` before."""
+    blocking = blocking or this_blocking()
+    assert blocking is not None, "no program has been measured on this processor"
+    return blocking
+
+
 def this_blocking() -> Blocking | None:
     """How to divide matrix products for this processor; None for one that the programs have not been measured on."""
     if platform.machine() not in ("x86_64", "AMD64"):

@@ -19,7 +19,7 @@ from ift.transformations import passes
 from ift.transformations.updates import Iterate, Problem, advance, start
 
 _KEPT = 32
-"""Shapes whose graphs are kept: four levels, batches of a few sizes. Each holds ten matrices of its shape."""
+"""Shapes whose graphs are kept: four levels, batches of a few sizes. Each holds a dozen matrices of its shape."""
 
 _ONE_AT_A_TIME = threading.Lock()
 """Graphs work on tensors of their own, and share what memory they need on the way."""

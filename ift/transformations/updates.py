@@ -87,7 +87,8 @@ def start(problem: Problem) -> tuple[Iterate, Tensor]:
     g = 4 * mu * mismatch
     z, mz = _preconditioned(problem, g)
     wide, wide_mz, wide_mismatch = g.double(), mz.double(), mismatch.double()
-    norm, length = inner(wide, wide_mz), inner(z.double(), wide_mz)
+    norm = inner(wide, wide_mz)
+    length = norm if z is g else inner(z.double(), wide_mz)
     b = _identity_like(content)
     iterate = Iterate(b, content, content, z, mz, mz + mz.mT, z.mT @ mz, wide, norm, length)
     value = mu.reshape(-1).double() * inner(wide_mismatch, wide_mismatch)  # nothing has changed yet
@@ -113,20 +114,22 @@ def advance(problem: Problem, last: Iterate, eta: Tensor) -> tuple[Iterate, Tens
     t = torch.addcmul(torch.addcmul(last.t, last.cross, eta, value=-1), last.square, eta**2)
     mismatch = t - style
     g = gradient(b, mismatch, mu)
-    d, md = _preconditioned(problem, g)
+    d, md = z, mz = _preconditioned(problem, g)
     # Each matrix is widened once for all its inner products: that takes longer than they do.
-    wide, wide_md = g.double(), md.double()
-    norm = slope = inner(wide, wide_md)
+    wide, wide_mz = g.double(), mz.double()
+    wide_z = wide if z is g else z.double()
+    norm = slope = inner(wide, wide_mz)
+    length = norm if z is g else inner(wide_z, wide_mz)
     if conjugate:
-        along = inner(last.m_direction.double(), wide)  # ⟨D, M G⟩ of the last direction
-        beta = ((norm - inner(last.gradient, wide_md)) / last.norm).clamp_min(0).nan_to_num(0, 0, 0)
+        wide_last = last.m_direction.double()
+        along = inner(wide_last, wide)  # ⟨D, M G⟩ of the last direction
+        beta = ((norm - inner(last.gradient, wide_mz)) / last.norm).clamp_min(0).nan_to_num(0, 0, 0)
         # A direction that does not descend is given up for the gradient.
         beta = torch.where(norm + beta * along > 0, beta, 0).to(g.dtype)
-        slope = norm + beta * along
+        across = along if z is g else inner(wide_last, wide_z)  # ⟨D, M Z⟩ of the same
+        slope, length = norm + beta * along, length + beta * (2 * across + beta * last.length)
         beta = beta.reshape(-1, 1, 1)
-        d, md = torch.addcmul(d, last.direction, beta), torch.addcmul(md, last.m_direction, beta)
-        wide_md = md.double()
-    length = inner(d.double(), wide_md)
+        d, md = torch.addcmul(z, last.direction, beta), torch.addcmul(mz, last.m_direction, beta)
     dmb = d.mT @ mb
     iterate = Iterate(b, mb, t, d, md, dmb + dmb.mT, d.mT @ md, wide, norm, length)
     return iterate, _quartic(mu, iterate, slope, mismatch.double())

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ift.native.machine_code import MachineCode
-from ift.native.processor import Blocking, this_blocking
+from ift.native.processor import Blocking, given_or_this
 from ift.native.reflected import reflected
 from ift.native.suited import check_features, suited
 from ift.native.team import together
@@ -72,8 +72,7 @@ class Filters:
             bias: (C').
             blocking: this processor's, if not given.
         """
-        blocking = blocking or this_blocking()
-        assert blocking is not None, "see `suits`"
+        blocking = given_or_this(blocking)
         channels_out, channels, _, _ = weight.shape
         paired = blocking.pairs and weight.dtype == torch.bfloat16
         transforms, together = (PAIRS, 2) if paired else (SINGLES, 1)

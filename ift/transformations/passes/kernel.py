@@ -27,29 +27,32 @@ SUMS = 4
 """Inner products at a time, at most."""
 
 
-class Order(ctypes.Structure):
-    """Addresses of float32 matrices (size, size) but where something else is said, and counts.
+_MATRICES = (
+    "b",
+    "mb",
+    "t",
+    "style",
+    "w",
+    "gradient",
+    "m_gradient",
+    "last_gradient",
+    "direction",
+    "m_direction",
+    "cross",
+    "square",
+)
+"""Of an order: (size, size) float32."""
 
-    `next` and `next_thread` are 0 when a program begins.
-    """
+
+class Order(ctypes.Structure):
+    """Addresses, and counts. `next` and `next_thread` are 0 when a program begins."""
 
     _fields_ = [
-        ("b", ctypes.c_int64),
-        ("mb", ctypes.c_int64),
-        ("t", ctypes.c_int64),
-        ("style", ctypes.c_int64),
-        ("w", ctypes.c_int64),
-        ("gradient", ctypes.c_int64),
-        ("m_gradient", ctypes.c_int64),
-        ("last_gradient", ctypes.c_int64),
-        ("direction", ctypes.c_int64),
-        ("m_direction", ctypes.c_int64),
-        ("cross", ctypes.c_int64),
-        ("square", ctypes.c_int64),
-        ("y", ctypes.c_int64),  # (size, rank)
+        *((name, ctypes.c_int64) for name in _MATRICES),
+        ("y", ctypes.c_int64),  # (size, rank) float32
         ("my", ctypes.c_int64),  # the same
-        ("h", ctypes.c_int64),  # (rank, size)
-        ("strips", ctypes.c_int64),  # (4, size / S, size, S): D, MD, B + sD, MB + sMD
+        ("h", ctypes.c_int64),  # (rank, size) float32
+        ("strips", ctypes.c_int64),  # (4, size / S, size, S) float32: D, MD, B + sD, MB + sMD
         ("numbers", ctypes.c_int64),  # `Numbers`
         ("sums", ctypes.c_int64),  # (threads, SUMS, lanes) float64, to be added to
         ("size", ctypes.c_int64),
@@ -69,9 +72,6 @@ class Numbers(ctypes.Structure):
         ("s", ctypes.c_float),
         ("one_over_s", ctypes.c_float),
     ]
-
-
-_MATRICES = [field[0] for field in Order._fields_[:12]]
 
 
 def write_move(name: str, blocking: Blocking) -> ir.Module:
@@ -143,17 +143,11 @@ def write_spread(name: str, blocking: Blocking) -> ir.Module:
     strips = each.fields.pointer("strips", _FLOATS)
     area, strip = build.mul(each.size, each.size), build.mul(each.size, index(width))
     count = build.sdiv(each.size, index(width))
-    zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
 
     def product(which: int, top: ir.Value, beside: ir.Value, row: ir.Value) -> list[ir.Value]:
         pair = code.at(strips, area, which)
         left, right = code.at(pair, top, strip), code.at(code.at(pair, area), beside, strip)
-        with code.loop(each.size, 1, zeros) as (place, sums):
-            start = build.mul(place, index(width))
-            factors = code.at(left, build.add(start, row))
-            vectors = code.load_all(code.at(right, start), blocking.vectors)
-            code.add_products(sums, [code.at(factors, r) for r in range(blocking.rows)], vectors)
-        return sums
+        return code.strips_product(left, right, each.size, row)
 
     with code.until_taken(each.fields, "next", index(1), build.mul(count, count)) as (number, _):
         top, beside = build.sdiv(number, count), build.srem(number, count)

@@ -13,7 +13,7 @@ from llvmlite import ir
 from torch import Tensor
 
 from ift.native.machine_code import MachineCode
-from ift.native.processor import Blocking, this_blocking
+from ift.native.processor import Blocking, given_or_this
 from ift.native.suited import suited
 from ift.native.team import together
 from ift.transformations.passes.kernel import SUMS, Numbers, Order, write_compare, write_move, write_spread, write_turn
@@ -41,8 +41,7 @@ class Updates:
     """
 
     def __init__(self, problem: Problem, blocking: Blocking | None = None) -> None:
-        blocking = blocking or this_blocking()
-        assert blocking is not None, "see `suits`"
+        blocking = given_or_this(blocking)
         self._pictures = [_Picture(problem, number, blocking) for number in range(len(problem.content))]
 
     def start(self) -> list[list[float]]:
