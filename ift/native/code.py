@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from llvmlite import ir
 
@@ -12,8 +13,12 @@ from ift.native.processor import Blocking
 
 INDEX = ir.IntType(64)
 FLOAT = ir.FloatType()
+BYTE = ir.IntType(8)
 BFLOAT16 = ir.IntType(16)  # by its bits: not every LLVM that llvmlite has been built with knows the type
 PAIR = ir.IntType(32)  # two of them that follow each other
+
+LINE = 64
+"""Bytes that caches hold and memory is written in."""
 
 _BITS = ir.IntType(32)
 
@@ -38,6 +43,19 @@ def begin(module: ir.Module, name: str, blocking: Blocking, order: type[ctypes.S
     function.linkage = ""
     code = Code(function, blocking)
     return code, Fields(code, address, order)
+
+
+@dataclass
+class Run:
+    """Some of what is gone through, one run after the other.
+
+    Attributes:
+        first: of them.
+        length: how many, to be set.
+    """
+
+    first: ir.Value
+    length: ir.Value
 
 
 class Fields:
@@ -138,6 +156,16 @@ class Code:
             total = self.builder.mul(total, index(factor) if isinstance(factor, int) else factor)
         return self.builder.gep(pointer, [total])
 
+    def local(self, count: int) -> ir.Value:
+        """The address of so many float32 that the function has for itself; to be asked for at its beginning."""
+        memory = self.builder.alloca(FLOAT, count)
+        memory.align = LINE
+        return memory
+
+    def smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """The smaller of two counts."""
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
     def load(self, pointer: ir.Value) -> ir.Value:
         """The vector at an address of float32 or bfloat16, as float32; of pairs as they are."""
         if pointer.type.pointee != BFLOAT16:
@@ -146,6 +174,12 @@ class Code:
         bits = self.builder.load(self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
         wide = self.builder.zext(bits, self._integers)
         return self.builder.bitcast(self.builder.shl(wide, self._bits(16)), self.vector)
+
+    def load_pairs(self, pointer: ir.Value) -> list[ir.Value]:
+        """The vectors of the first and of the second bfloat16 of each pair at an address of bfloat16, as float32."""
+        bits = self.load(self.builder.bitcast(pointer, PAIR.as_pointer()))
+        both = self.builder.shl(bits, self._bits(16)), self.builder.and_(bits, self._bits(0xFFFF0000))
+        return [self.builder.bitcast(each, self.vector) for each in both]
 
     def load_all(self, pointer: ir.Value, count: int) -> list[ir.Value]:
         """So many vectors that follow each other."""
@@ -192,6 +226,42 @@ class Code:
             self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer()), align=4)
             return
         self.builder.store(self.rounded(value), self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
+
+    def store_all(self, values: Sequence[ir.Value], pointer: ir.Value, *, past_caches: bool = False) -> None:
+        """Writes vectors that follow each other, as `store` does.
+
+        Args:
+            values: of float32.
+            pointer: address of float32 or bfloat16.
+            past_caches: to memory at once, whole lines at a time, where that is possible: for more than caches hold,
+                at addresses that are multiples of 64. `settle` makes it visible to other threads.
+        """
+        if pointer.type.pointee != BFLOAT16:
+            stored = [(value, number * self.lanes) for number, value in enumerate(values)]
+        elif self._blocking.pairs and len(values) == 2:
+            stored = [(self._rounded_pair(*values), 0)]
+        else:
+            stored = [(self.rounded(value), number * self.lanes) for number, value in enumerate(values)]
+        for value, offset in stored:
+            address = self.builder.bitcast(self.at(pointer, offset), value.type.as_pointer())
+            if past_caches and value.type.count * (4 if value.type.element == FLOAT else 2) == LINE:
+                store = self.builder.store(value, address, align=LINE)
+                store.set_metadata("nontemporal", self.builder.module.add_metadata([_BITS(1)]))
+            else:
+                self.builder.store(value, address, align=4 if value.type.element == FLOAT else 2)
+
+    def settle(self) -> None:
+        """Waits until all that was stored past caches is in memory."""
+        self.builder.asm(ir.FunctionType(ir.VoidType(), []), "sfence", "", [], side_effect=True)
+
+    def prefetch(self, pointer: ir.Value) -> None:
+        """Has the processor fetch what is at an address, which need not be one."""
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
+        self.builder.asm(kind, "prefetcht0 ($0)", "r", [pointer], side_effect=True)
+
+    def _rounded_pair(self, first: ir.Value, second: ir.Value) -> ir.Value:
+        kind = ir.FunctionType(ir.VectorType(BFLOAT16, 2 * self.lanes), [self.vector, self.vector])
+        return self.builder.asm(kind, "vcvtne2ps2bf16 $1, $2, $0", "=v,v,v", [first, second], side_effect=False)
 
     def rounded(self, value: ir.Value) -> ir.Value:
         """Float32 numbers as bfloat16, half to even."""
@@ -312,6 +382,24 @@ class Code:
         builder.branch(head)
         builder.position_at_end(after)
         values[:] = phis
+
+    @contextmanager
+    def runs(self, stop: ir.Value) -> Iterator[Run]:
+        """From 0 up to `stop`, in runs whose length is said on the way."""
+        builder = self.builder
+        before, head = builder.block, builder.append_basic_block()
+        body, after = builder.append_basic_block(), builder.append_basic_block()
+        builder.branch(head)
+        builder.position_at_end(head)
+        first = builder.phi(INDEX)
+        first.add_incoming(index(0), before)
+        builder.cbranch(builder.icmp_signed("<", first, stop), body, after)
+        builder.position_at_end(body)
+        run = Run(first, index(1))
+        yield run
+        first.add_incoming(builder.add(first, run.length), builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
 
     def _bits(self, value: int) -> ir.Constant:
         return ir.Constant(self._integers, [value] * self.lanes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
 
@@ -17,7 +17,7 @@ from ift.native.reflected import reflected
 from ift.native.suited import check_features, suited
 from ift.native.team import together
 from ift.winograd.cook_toom import TAPS, CookToom, cook_toom
-from ift.winograd.kernel import Ending, Order, scratch_size, write_convolution
+from ift.winograd.kernel import Ending, Order, Scratch, write_convolution
 
 SINGLES = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
 """F(6×6, 3×3) for float32: 64 products for 36 results, where the definition takes 324."""
@@ -38,8 +38,9 @@ class Filters:
     """Weights of a convolution, transformed: seven times their memory in float32, four times as pairs.
 
     Attributes:
-        transformed: (n², C'/S, C, S, 1) float32, in strips of S output channels, as many as are worked on at a time;
-            or (n² + 1, C'/S, C/2, S, 2) bfloat16, the input channels of a pair beside each other; last, sums of taps.
+        transformed: (C'/S, n², C, S, 1) float32, in strips of S output channels, as many as are worked on at a time;
+            or (C'/S, n² + 1, C/2, S, 2) bfloat16, with sums of taps behind the rest. There input channels are sorted,
+            of as many as two vectors hold: those with even numbers before those with odd ones, as they are loaded.
         bias: (C') float32.
         blocking: that the strips are made for.
     """
@@ -80,12 +81,13 @@ class Filters:
         both = torch.kron(matrix, matrix)
         if paired:
             both = torch.cat([both, torch.ones_like(both[:1])])
+            weight = weight.view(channels_out, -1, blocking.lanes, 2, 3, 3).transpose(2, 3).flatten(1, 3)
         strips, width = channels_out // blocking.columns, blocking.columns
-        shape = (len(both), strips, channels // together, width, together)
+        shape = (strips, len(both), channels // together, width, together)
         transformed = torch.empty(shape, dtype=torch.bfloat16 if paired else torch.float32)
-        for number, strip in enumerate(weight.reshape(strips, width * channels, TAPS * TAPS)):
-            products = both @ strip.double().mT  # one by one, for in float64 all would take twice the memory
-            transformed[:, number] = products.view(-1, width, channels // together, together).transpose(1, 2)
+        for strip, taps in zip(transformed, weight.reshape(strips, width * channels, TAPS * TAPS), strict=True):
+            products = both @ taps.double().mT  # one by one, for in float64 all would take twice the memory
+            strip.copy_(products.view(-1, width, channels // together, together).transpose(1, 2))
         return cls(transformed, bias.float(), blocking)
 
 
@@ -95,7 +97,8 @@ def suits(weight: Tensor) -> bool:
     if divided is None:
         return False
     channels_out, channels, height, width = weight.shape
-    return (height, width) == (TAPS, TAPS) and channels % divided.lanes == 0 and channels_out % divided.columns == 0
+    at_once = divided.lanes * (2 if divided.pairs and weight.dtype == torch.bfloat16 else 1)
+    return (height, width) == (TAPS, TAPS) and channels % at_once == 0 and channels_out % divided.columns == 0
 
 
 def convolve_and_pool(features: Tensor, filters: Filters, *, with_lost: bool) -> tuple[Tensor, Tensor | None]:
@@ -129,7 +132,7 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
     inputs are transformed and then rounded to bfloat16, whose error is two to three times that of a bfloat16 result.
 
     Args:
-        features: (B, C, H, W), H and W at least 2, float32 or bfloat16.
+        features: (B, C, H, W), H and W at least 2, float32 or bfloat16; for filters of pairs bfloat16.
         filters: of C input channels.
 
     Returns:
@@ -148,6 +151,8 @@ def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tenso
     channels, height, width = features.shape[1:]
     channels_out = len(filters.bias)
     check_features(features, filters.channels)
+    if filters.paired and features.dtype != torch.bfloat16:
+        raise ValueError(f"features are {features.dtype}: filters of pairs want bfloat16")
     features = features.contiguous(memory_format=torch.channels_last)
     result = pooled = None
     if ending != Ending.POOLED:
@@ -160,8 +165,8 @@ def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tenso
     threads = torch.get_num_threads()
     most = _MANY if channels + channels_out >= 512 and not filters.paired else _FEW
     block = _block(down * across, threads, filters.blocking.rows, most)
-    size_of_scratch = scratch_size(filters.transforms, channels, channels_out, block, paired=filters.paired)
-    scratch = torch.empty(threads, size_of_scratch)
+    scratch = Scratch.of(filters.transforms, filters.blocking, channels, channels_out, block, paired=filters.paired)
+    memory = torch.empty(threads, scratch.size, dtype=torch.uint8)
     program = _program(filters.blocking, features.dtype == torch.bfloat16, filters.paired, ending)
     for number, source in enumerate(features):
         order = Order(
@@ -172,7 +177,8 @@ def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tenso
             bias=filters.bias.data_ptr(),
             result=0 if result is None else result[number].data_ptr(),
             pooled=0 if pooled is None else pooled[number].data_ptr(),
-            scratch=scratch.data_ptr(),
+            scratch=memory.data_ptr(),
+            **asdict(scratch),
             channels=channels,
             channels_out=channels_out,
             height=height,

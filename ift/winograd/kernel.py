@@ -1,8 +1,9 @@
 """The program of a convolution with F(m×m, 3×3): transform tiles, multiply, transform back; bias and ReLU with it.
 
 Of each tile of m×m results, the n×n inputs are transformed, n = m + 2, for all channels. The products over channels
-are then n² products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds. Their
-factors are float32, or pairs of bfloat16, which some processors multiply twice as fast; their sums are float32.
+are then n² products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds; those
+of a strip of output channels are transformed back before the next, while the cache has them. Factors are float32, or
+pairs of bfloat16, which some processors multiply twice as fast; sums are float32.
 
 Pairs are rounded, and by how much would depend on the place in the tile: what has one colour would come out with a
 pattern. So it is the differences from a pixel in the middle of the tile that are transformed, and that pixel itself,
@@ -12,18 +13,20 @@ for which a filter is but the sum of its taps, has one more product: of one colo
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, PAIR, Code, begin, index, void_function
+from ift.native.code import BFLOAT16, BYTE, FLOAT, INDEX, LINE, PAIR, Code, begin, index, void_function
 from ift.native.processor import Blocking
-from ift.winograd.cook_toom import CookToom
+from ift.winograd.cook_toom import CookToom, Matrix
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
 
-APART = 16
-"""Numbers between one tile and the next, and between planes: else they would compete for the same places in caches."""
+_BESIDE = 2
+"""Tiles beside each other that are transformed together, at most."""
 
 _OFFSETS, _FLOATS = INDEX.as_pointer(), FLOAT.as_pointer()
 
@@ -51,7 +54,14 @@ class Order(ctypes.Structure):
         ("bias", ctypes.c_int64),
         ("result", ctypes.c_int64),  # where not `POOLED`
         ("pooled", ctypes.c_int64),  # where not `WHOLE`
-        ("scratch", ctypes.c_int64),  # `scratch_size` for each thread
+        ("scratch", ctypes.c_int64),  # of all threads; what follows, see `Scratch`
+        ("size", ctypes.c_int64),
+        ("dump", ctypes.c_int64),
+        ("products", ctypes.c_int64),
+        ("inputs", ctypes.c_int64),
+        ("product_plane", ctypes.c_int64),
+        ("input_row", ctypes.c_int64),
+        ("input_plane", ctypes.c_int64),
         ("channels", ctypes.c_int64),
         ("channels_out", ctypes.c_int64),
         ("height", ctypes.c_int64),
@@ -64,10 +74,48 @@ class Order(ctypes.Structure):
     ]
 
 
-def scratch_size(transforms: CookToom, channels: int, channels_out: int, block: int, *, paired: bool) -> int:
-    """Numbers of float32 that each thread needs: inputs, products, and a place for pixels beyond the borders."""
-    inputs, products = (block * (each + APART) + APART for each in (channels, channels_out))
-    return positions(transforms, paired=paired) * (inputs // (2 if paired else 1) + products) + channels_out
+@dataclass(frozen=True)
+class Scratch:
+    """How the memory of a thread is divided, in bytes, all of whole lines.
+
+    It begins with where the pixels of each tile of a block go, by their addresses.
+
+    Attributes:
+        size: of all of it.
+        dump: where a place for pixels beyond the borders begins.
+        products: where those of a block and a strip of output channels begin.
+        inputs: where those of a block begin, transformed.
+        product_plane: from the products of a position in the tile to those of the next.
+        input_row: from one tile to the next.
+        input_plane: from a position in the tile to the next.
+    """
+
+    size: int
+    dump: int
+    products: int
+    inputs: int
+    product_plane: int
+    input_row: int
+    input_plane: int
+
+    @classmethod
+    def of(
+        cls, transforms: CookToom, blocking: Blocking, channels: int, channels_out: int, block: int, *, paired: bool
+    ) -> Scratch:
+        """For blocks of so many tiles."""
+        planes, tile = positions(transforms, paired=paired), len(transforms.output)
+        product_plane = _lines(4 * block * blocking.columns) + LINE
+        input_row = _lines((2 if paired else 4) * channels) + LINE
+        input_plane = block * input_row + LINE
+        dump = _lines(8 * block * tile * (tile + 1))  # more than there are
+        products = dump + _lines(4 * channels_out)
+        inputs = products + planes * product_plane
+        size = inputs + planes * input_plane
+        return cls(size, dump, products, inputs, product_plane, input_row, input_plane)
+
+
+def _lines(size: int) -> int:
+    return -(-size // LINE) * LINE
 
 
 def positions(transforms: CookToom, *, paired: bool) -> int:
@@ -87,12 +135,13 @@ def write_convolution(
         transforms: F(m, 3).
         blocking: of the products.
         half: source and result are bfloat16, else float32.
-        paired: what is multiplied is bfloat16, and channels go by pairs, else float32.
+        paired: what is multiplied is bfloat16, and channels go by pairs, else float32; only where source is too.
         ending: what is stored.
     """
     module = ir.Module()
     pixels = (BFLOAT16 if half else FLOAT).as_pointer()
     factors = (PAIR if paired else FLOAT).as_pointer()
+    places = _write_places(module, transforms, blocking, pixels, ending)
     into = _write_input_transform(module, transforms, blocking, pixels, paired=paired)
     product = _write_product(module, blocking, factors)
     out_of = _write_output_transform(module, transforms, blocking, pixels, ending, paired=paired)
@@ -101,144 +150,214 @@ def write_convolution(
     build = code.builder
     source, result, pooled = (fields.pointer(name, pixels) for name in ("source", "result", "pooled"))
     rows, columns = (fields.pointer(name, _OFFSETS) for name in ("rows", "columns"))
-    filters = fields.pointer("filters", factors)
-    bias, scratch = (fields.pointer(name, _FLOATS) for name in ("bias", "scratch"))
+    filters, bias = fields.pointer("filters", factors), fields.pointer("bias", _FLOATS)
     channels, channels_out, block = (fields.number(name) for name in ("channels", "channels_out", "block"))
     height, width, across, tiles = (fields.number(name) for name in ("height", "width", "tiles_across", "tiles"))
-    count_of_products = index(positions(transforms, paired=paired))
-    row, row_out = build.add(channels, index(APART)), build.add(channels_out, index(APART))
-    plane, plane_out = (build.add(build.mul(block, each), index(APART)) for each in (row, row_out))
-    # Counted as what is multiplied at once, a pair or a number.
-    depth, depth_row, depth_plane = (build.sdiv(each, index(2)) if paired else each for each in (channels, row, plane))
-    all_inputs, all_products = (build.mul(count_of_products, each) for each in (depth_plane, plane_out))
-    own = fields.take("next_thread", index(1))
-    products = code.at(scratch, own, build.add(build.add(all_inputs, all_products), channels_out))
-    dump = build.bitcast(code.at(products, all_products), pixels)
-    inputs = build.bitcast(code.at(products, build.add(all_products, channels_out)), factors)
-    transformed = build.bitcast(inputs, (BFLOAT16 if paired else FLOAT).as_pointer())
+    row, plane, product_plane = (fields.number(name) for name in ("input_row", "input_plane", "product_plane"))
+    planes = index(positions(transforms, paired=paired))
+    depth = build.sdiv(channels, index(2)) if paired else channels
 
+    own = fields.take("next_thread", index(1))
+    scratch = code.at(fields.pointer("scratch", BYTE.as_pointer()), own, fields.number("size"))
+    targets = build.bitcast(scratch, _OFFSETS)
+    dump, products, inputs = (code.at(scratch, fields.number(name)) for name in ("dump", "products", "inputs"))
+    dump = build.bitcast(dump, pixels)
     with code.until_taken(fields, "next_tile", block, tiles) as (first, count):
-        build.call(into, [source, rows, columns, channels, across, first, count, transformed, plane, row])
-        with code.loop(count_of_products, 1) as (position, _):
-            a = code.at(inputs, position, depth_plane)
-            b = code.at(filters, position, build.mul(depth, channels_out))
-            c = code.at(products, position, plane_out)
-            build.call(product, [a, b, c, count, depth, channels_out, depth_row, row_out])
-        written = [result, pooled, dump, channels_out, height, width, across]
-        build.call(out_of, [products, plane_out, row_out, bias, *written, first, count])
+        build.call(places, [targets, result, pooled, dump, channels_out, height, width, across, first, count])
+        build.call(into, [source, rows, columns, channels, across, first, count, inputs, plane, row])
+        with code.loop(channels_out, blocking.columns) as (column, _):
+            strip = code.at(filters, column, depth, planes)
+            with code.loop(planes, 1) as (position, _):
+                a = code.at(inputs, position, plane)
+                b = code.at(strip, position, depth, blocking.columns)
+                c = code.at(products, position, product_plane)
+                build.call(product, [a, row, b, c, count, depth])
+            build.call(out_of, [products, product_plane, code.at(bias, column), targets, column, count])
+    code.settle()
     build.ret_void()
     return module
+
+
+def _write_places(
+    module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, ending: Ending
+) -> ir.Function:
+    """The addresses of the pixels of some tiles: of the result, then of the pooled one, as far as they are wanted."""
+    tile = len(transforms.output)
+    function, arguments = void_function(module, "find_places", [_OFFSETS, kind, kind, kind] + [INDEX] * 6)
+    targets, result, pooled, dump, channels, height, width, across, first, count = arguments
+    code = Code(function, blocking)
+    build = code.builder
+    with code.loop(count, 1) as (number, _):
+        position = build.add(first, number)
+        corner = (build.sdiv(position, across), build.srem(position, across))
+        addresses = []
+        if ending != Ending.POOLED:
+            addresses += _addresses(code, result, corner, tile, (height, width), channels, dump)
+        if ending != Ending.WHOLE:
+            size = (build.sdiv(height, index(2)), build.sdiv(width, index(2)))
+            addresses += _addresses(code, pooled, corner, tile // 2, size, channels, dump)
+        target = code.at(targets, number, len(addresses))
+        for place, address in enumerate(addresses):
+            build.store(build.ptrtoint(address, INDEX), code.at(target, place))
+    build.ret_void()
+    return function
 
 
 def _write_input_transform(
     module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, *, paired: bool
 ) -> ir.Function:
-    """Bᵀ d B of some tiles; of pairs, with what is in the middle taken off, and behind the rest."""
+    """Bᵀ d B of some tiles; of pairs, with what is in the middle taken off, and behind the rest.
+
+    What tiles beside each other have in common, two columns, is transformed down once for both.
+    """
     side, tile = len(transforms.input), len(transforms.output)
     function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = void_function(
         module,
         "transform_input",
-        [kind, _OFFSETS, _OFFSETS, *[INDEX] * 4, (BFLOAT16 if paired else FLOAT).as_pointer(), INDEX, INDEX],
+        [kind, _OFFSETS, _OFFSETS, *[INDEX] * 4, BYTE.as_pointer(), INDEX, INDEX],
     )
     code = Code(function, blocking)
     build = code.builder
-    with code.loop(count, 1) as (number, _):
-        position = build.add(first, number)
+    vectors = 2 if paired else 1
+    at_once = vectors * blocking.lanes
+    halfway = code.local((_BESIDE * tile + side - tile) * side * at_once)
+
+    def loaded(address: ir.Value) -> list[ir.Value]:
+        return code.load_pairs(address) if paired else [code.load(address)]
+
+    def place(j: ir.Value | int, i: int) -> ir.Value:
+        return code.at(code.at(halfway, j, side * at_once), i * at_once)
+
+    with code.runs(count) as run:
+        position = build.add(first, run.first)
         down, right = build.sdiv(position, across), build.srem(position, across)
+        run.length = reduce(code.smaller, [index(_BESIDE), build.sub(count, run.first), build.sub(across, right)])
         above, left = code.at(rows, down, tile), code.at(columns, right, tile)
         row_starts = [build.load(code.at(above, i)) for i in range(side)]
-        column_starts = [build.load(code.at(left, j)) for j in range(side)]
-        target = code.at(inputs, number, row)
-        with code.loop(channels, blocking.lanes) as (channel, _):
-            here, to = code.at(source, channel), code.at(target, channel)
-            pixels = [
-                [code.load(code.at(here, build.add(start, column))) for start in row_starts] for column in column_starts
-            ]
-            if paired:
-                middle = pixels[side // 2][side // 2]
-                code.store(middle, code.at(to, plane, side**2))
-                pixels = [[build.fsub(pixel, middle) for pixel in column] for column in pixels]
-            halfway = [product_by_rows(code, transforms.input, column) for column in pixels]
-            for i in range(side):
-                for j, value in enumerate(product_by_rows(code, transforms.input, [column[i] for column in halfway])):
-                    code.store(value, code.at(to, plane, i * side + j))
+        target = code.at(inputs, run.first, row)
+        with code.loop(channels, at_once) as (channel, _):
+            lines = [code.at(code.at(source, channel), start) for start in row_starts]
+            # Fetched ahead of time: the next channels, then the first ones of the next run.
+            next_channels, next_run = index(at_once), build.sub(build.mul(channels, index(_BESIDE * tile)), channel)
+            at_the_end = build.icmp_signed("==", build.add(channel, next_channels), channels)
+            ahead = build.select(at_the_end, next_run, next_channels)
+            with code.loop(build.add(build.mul(run.length, index(tile)), index(side - tile)), 1) as (j, _):
+                pixels = [code.at(line, build.load(code.at(left, j))) for line in lines]
+                for pixel in pixels:
+                    code.prefetch(code.at(pixel, ahead))
+                done = _each(product_by_rows, code, transforms.input, [loaded(pixel) for pixel in pixels])
+                for i, results in enumerate(done):
+                    code.store_all(results, place(j, i))
+            with code.loop(run.length, 1) as (number, _):
+                corner = build.mul(number, index(tile))
+                to = code.at(code.at(target, number, row), channel, 2 if paired else 4)
+                column = build.load(code.at(left, build.add(corner, index(side // 2))))
+                middle = loaded(code.at(lines[side // 2], column)) if paired else []
+                for i, taps in enumerate(transforms.input):
+                    values = [code.load_all(place(build.add(corner, index(j)), i), vectors) for j in range(side)]
+                    if paired:
+                        # What the middle alone would have come to: exactly, for it is bfloat16, and the sum short.
+                        alone = [build.fmul(each, code.constant(float(sum(taps)))) for each in middle]
+                        values = [[build.fsub(*each) for each in zip(value, alone, strict=True)] for value in values]
+                    for results in _each(product_by_rows, code, transforms.input, values):
+                        _store_factors(code, results, to)
+                        to = code.at(to, plane)
+                if paired:
+                    _store_factors(code, middle, to)
     build.ret_void()
     return function
 
 
-def _write_product(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
-    """C = A B. Rows of A and C lie apart, and are worked on in full blocks: those behind the last may be anything.
+def _each(
+    product: Callable[[Code, Matrix, Sequence[ir.Value]], list[ir.Value]],
+    code: Code,
+    matrix: Matrix,
+    values: Sequence[Sequence[ir.Value]],
+) -> list[tuple[ir.Value, ...]]:
+    """A product with a matrix for each of some vectors of channels that are worked on together."""
+    products = [product(code, matrix, each) for each in zip(*values, strict=True)]
+    return list(zip(*products, strict=True))
 
-    B is in strips of `blocking.columns` columns, one strip after the other.
+
+def _store_factors(code: Code, values: Sequence[ir.Value], address: ir.Value) -> None:
+    """Vectors that are to be multiplied, to an address of bytes: one of float32, or two of them as bfloat16."""
+    kind = FLOAT if len(values) == 1 else BFLOAT16
+    code.store_all(values, code.builder.bitcast(address, kind.as_pointer()))
+
+
+def _write_product(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
+    """C = A B for a strip of `blocking.columns` columns.
+
+    Rows of A lie apart, and are worked on in full blocks: those behind the last may be anything.
     """
-    function, (a, b, c, count, depth, channels_out, row, row_out) = void_function(
-        module, "multiply", [factors, factors, _FLOATS] + [INDEX] * 5
+    numbers = BYTE.as_pointer()
+    function, (a, row, b, c, count, depth) = void_function(
+        module, "multiply", [numbers, INDEX, factors, numbers, INDEX, INDEX]
     )
     code = Code(function, blocking)
+    build = code.builder
     zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
-    with code.loop(channels_out, blocking.columns) as (column, _):
-        strip = code.at(b, column, depth)
-        with code.loop(count, blocking.rows) as (top, _):
-            left = [code.at(a, code.builder.add(top, index(r)), row) for r in range(blocking.rows)]
-            with code.loop(depth, 1, zeros) as (place, sums):
-                right = code.load_all(code.at(strip, place, blocking.columns), blocking.vectors)
-                code.add_products(sums, [code.at(line, place) for line in left], right)
-            for r in range(blocking.rows):
-                target = code.at(code.at(c, code.builder.add(top, index(r)), row_out), column)
-                for v in range(blocking.vectors):
-                    code.store(sums[r * blocking.vectors + v], code.at(target, v * blocking.lanes))
-    code.builder.ret_void()
+    products = build.bitcast(c, _FLOATS)
+    with code.loop(count, blocking.rows) as (top, _):
+        left = [build.bitcast(code.at(a, build.add(top, index(r)), row), factors) for r in range(blocking.rows)]
+        with code.loop(depth, 1, zeros) as (place, sums):
+            right = code.load_all(code.at(b, place, blocking.columns), blocking.vectors)
+            code.add_products(sums, [code.at(line, place) for line in left], right)
+        target = code.at(products, top, blocking.columns)
+        for number, value in enumerate(sums):
+            code.store(value, code.at(target, number * blocking.lanes))
+    build.ret_void()
     return function
 
 
 def _write_output_transform(
     module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, ending: Ending, *, paired: bool
 ) -> ir.Function:
-    """The ReLU of Aᵀ M A + b of some tiles."""
+    """The ReLU of Aᵀ M A + b of some tiles, for a strip of channels."""
     side, tile = len(transforms.input), len(transforms.output)
-    function, arguments = void_function(
-        module, "transform_output", [_FLOATS, INDEX, INDEX, _FLOATS, kind, kind, kind] + [INDEX] * 6
+    function, (products, plane, bias, targets, first, count) = void_function(
+        module, "transform_output", [BYTE.as_pointer(), INDEX, _FLOATS, _OFFSETS, INDEX, INDEX]
     )
-    products, plane, row, bias, result, pooled, dump, channels, height, width, across, first, count = arguments
     code = Code(function, blocking)
     build = code.builder
+    whole, pooled = (tile**2 if ending != Ending.POOLED else 0, tile**2 // 4 if ending != Ending.WHOLE else 0)
+    biases = code.load_all(bias, blocking.vectors)
     with code.loop(count, 1) as (number, _):
-        position = build.add(first, number)
-        corner = (build.sdiv(position, across), build.srem(position, across))
-        targets, pooled_targets = [], []
-        if ending != Ending.POOLED:
-            targets = _addresses(code, result, corner, tile, (height, width), channels, dump)
-        if ending != Ending.WHOLE:
-            size = (build.sdiv(height, index(2)), build.sdiv(width, index(2)))
-            pooled_targets = _addresses(code, pooled, corner, tile // 2, size, channels, dump)
-        source = code.at(products, number, row)
-        with code.loop(channels, blocking.lanes) as (channel, _):
-            here = code.at(source, channel)
-            halfway = [
-                product_by_columns(
-                    code, transforms.output, [code.load(code.at(here, plane, i * side + j)) for i in range(side)]
-                )
-                for j in range(side)
+        target = code.at(targets, number, whole + pooled)
+
+        def write(values: Sequence[ir.Value], place: int) -> None:
+            address = build.inttoptr(build.load(code.at(target, place)), kind)
+            code.store_all(values, code.at(address, first), past_caches=True)
+
+        here = code.at(products, number, 4 * blocking.columns)
+        halfway = []
+        for _ in range(side):
+            row = []
+            for _ in range(side):
+                row.append(code.load_all(build.bitcast(here, _FLOATS), blocking.vectors))
+                here = code.at(here, plane)
+            halfway.append(_each(product_by_columns, code, transforms.output, row))
+        offsets = biases
+        if paired:
+            middle = code.load_all(build.bitcast(here, _FLOATS), blocking.vectors)
+            offsets = [build.fadd(*each) for each in zip(biases, middle, strict=True)]
+        for j in range(0, tile, 2):
+            # Two columns of results, one pixel after the other, each in all the vectors of the strip.
+            pixels = [
+                [code.positive(build.fadd(*each)) for each in zip(values, offsets, strict=True)]
+                for beside in range(2)
+                for values in _each(product_by_columns, code, transforms.output, [row[j + beside] for row in halfway])
             ]
-            offset = code.load(code.at(bias, channel))
-            if paired:
-                offset = build.fadd(offset, code.load(code.at(here, plane, side**2)))
-            for i in range(0, tile, 2):
-                values = [
-                    code.positive(build.fadd(value, offset))
-                    for below in range(2)
-                    for value in product_by_columns(code, transforms.output, [column[i + below] for column in halfway])
-                ]
-                if ending != Ending.WHOLE:
-                    blocks = [
-                        [values[j], values[j + 1], values[tile + j], values[tile + j + 1]] for j in range(0, tile, 2)
-                    ]
-                    greatest = [reduce(code.maximum, block) for block in blocks]
-                    for address, value in zip(pooled_targets[i * tile // 4 :], greatest, strict=False):
-                        code.store(value, code.at(address, channel))
-                    values = [build.fsub(value, greatest[j % tile // 2]) for j, value in enumerate(values)]
-                for address, value in zip(targets[i * tile :], values, strict=False):
-                    code.store(value, code.at(address, channel))
+            if ending != Ending.WHOLE:
+                for i in range(0, tile, 2):
+                    block = [pixels[i], pixels[i + 1], pixels[tile + i], pixels[tile + i + 1]]
+                    greatest = [reduce(code.maximum, each) for each in zip(*block, strict=True)]
+                    write(greatest, whole + (i * tile // 2 + j) // 2)
+                    for pixel in block:
+                        pixel[:] = [build.fsub(*each) for each in zip(pixel, greatest, strict=True)]
+            if ending != Ending.POOLED:
+                for number_of_pixel, pixel in enumerate(pixels):
+                    write(pixel, number_of_pixel % tile * tile + j + number_of_pixel // tile)
     build.ret_void()
     return function
 
