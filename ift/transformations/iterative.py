@@ -10,6 +10,7 @@ from ift.errors import DivergenceError
 from ift.moments import Moments
 from ift.settings import LEVELS, Settings
 from ift.transformations.descent import descent
+from ift.transformations.expansion import expansion
 from ift.transformations.line_search import best_step
 from ift.transformations.objective import gradient, inner
 from ift.transformations.rounding import is_flat, natural_scale
@@ -82,11 +83,22 @@ def _penalty(pixels: Tensor, scale: Tensor, level: int, settings: Settings) -> T
 
 def _solve(content: Tensor, style: Tensor, mu: Tensor, level: int, settings: Settings) -> Tensor:
     index = level - 1
-    style = style.expand_as(content)
+    style, n_upd = style.expand_as(content), settings.n_upd[index]
     if settings.solver == "fixed_step":
-        return _fixed_step(Problem(content, style, mu), settings.n_upd[index], settings.eta, LEVELS[index])
-    problem = Problem.of(content, style, mu, conjugate=settings.solver == "conjugate_gradient")
-    return _line_search(problem, settings.n_upd[index], settings.tolerance)
+        return _fixed_step(Problem(content, style, mu), n_upd, settings.eta, LEVELS[index])
+    conjugate = settings.solver == "conjugate_gradient"
+    found: list[Tensor | None] = [None] * len(content)
+    if conjugate and settings.tolerance > 0:
+        found = [
+            expansion(*picture, n_upd, settings.tolerance)
+            for picture in zip(content, style, mu.flatten().tolist(), strict=True)
+        ]
+    left = [number for number, matrix in enumerate(found) if matrix is None]
+    if left:
+        problem = Problem.of(content[left], style[left], mu[left], conjugate=conjugate)
+        for number, matrix in zip(left, _line_search(problem, n_upd, settings.tolerance), strict=True):
+            found[number] = matrix
+    return torch.stack([matrix for matrix in found if matrix is not None])
 
 
 def _fixed_step(problem: Problem, n_upd: int, eta: float, level: str) -> Tensor:

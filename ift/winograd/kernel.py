@@ -107,7 +107,7 @@ class Scratch:
         product_plane = _lines(4 * block * blocking.columns) + LINE
         input_row = _lines((2 if paired else 4) * channels) + LINE
         input_plane = block * input_row + LINE
-        dump = _lines(8 * block * tile * (tile + 1))  # more than there are
+        dump = _lines(8 * block * (tile**2 + (tile // 2) ** 2))
         products = dump + _lines(4 * channels_out)
         inputs = products + planes * product_plane
         size = inputs + planes * input_plane

@@ -5,12 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import pad
+from torch.nn.functional import max_pool2d, pad
 
 from ift import winograd
 from ift.native.processor import this_blocking
 from ift.reflect_conv import ReflectConv
-from ift.winograd import Filters, convolve
+from ift.winograd import Filters, convolve, convolve_and_pool
 from tests.blockings import BLOCKINGS, PAIRS, with_threads
 from tests.layers import by_definition, error, layer, random
 
@@ -139,6 +139,29 @@ def test_what_is_not_a_number_is_not_hidden():
         result = convolve(x.to(dtype), Filters.of(weight, bias))
         assert bool(result[0, :, 9:12, 9:12].isnan().all())
         assert not bool(result[0, :, 0].isnan().any())  # two tiles away
+
+
+@pytest.mark.parametrize("size", [(4, 6), (26, 38), (98, 104)], ids=str)
+@pytest.mark.parametrize("blocking", [*BLOCKINGS, pytest.param(PAIRS, marks=pairs)], ids=str)
+def test_pooling_leaves_the_greatest_and_says_what_is_lost(blocking, size):
+    weight, bias = layer(64, 96)
+    x = random(1, 64, *size)
+    if blocking.pairs:
+        weight, x = weight.bfloat16(), x.bfloat16()
+    filters = Filters.of(weight, bias, blocking)
+    whole = convolve(x, filters)
+    greatest = max_pool2d(whole, 2)
+    pooled, nothing = convolve_and_pool(x, filters, with_lost=False)
+    assert nothing is None
+    assert torch.equal(pooled, greatest)
+    pooled, lost = convolve_and_pool(x, filters, with_lost=True)
+    assert torch.equal(pooled, greatest)
+    above = greatest.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    # Taken from what is not rounded yet; all three are then, each by half a unit.
+    rounding = 3 * 2.0**-8 * float(whole.abs().max()) if blocking.pairs else 1e-6
+    torch.testing.assert_close(lost, whole - above, rtol=0, atol=rounding)
+    with pytest.raises(ValueError, match="cannot be divided"):
+        convolve_and_pool(x[:, :, 1:], filters, with_lost=False)
 
 
 def test_threads_make_no_difference(monkeypatch):
