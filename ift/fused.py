@@ -1,6 +1,6 @@
-"""What oneDNN and cuDNN, the libraries below PyTorch, do faster than PyTorch's eager operators ask of them.
+"""Convolution, bias and ReLU at once: by our own program, or by what oneDNN and cuDNN, below PyTorch, have for it.
 
-PyTorch's own compiler uses the fused operators, but eager code reaches them only by their internal names. Where a
+PyTorch's own compiler uses their fused operators, but eager code reaches them only by their internal names. Where a
 version or a device lacks something, or outside inference mode, the same is computed in the plain way.
 """
 
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from ift import direct
 
 _convolution = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 _cudnn = getattr(torch, "cudnn_convolution_relu", None) if torch.version.cuda else None
@@ -28,6 +30,8 @@ def conv2d_relu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (B, C', H − K + 1, W − K + 1).
     """
+    if direct.suits(weight) and x.dtype == weight.dtype:
+        return direct.convolve_direct(x, direct.DirectFilters.of(weight, bias))
     fused: Tensor
     if _convolution is not None and _fuses(x):
         fused = _convolution(x, weight, bias, [0, 0], [1, 1], [1, 1], 1, "relu", [], "")

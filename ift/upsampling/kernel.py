@@ -49,17 +49,13 @@ def write_upsampling(name: str, blocking: Blocking, *, half: bool, with_skip: bo
     gate = code.broadcast(fields.pointer("gate", FLOAT.as_pointer()))
     step, line = build.mul(index(2), channels), build.mul(width, channels)
     last_row, last_column = build.sub(height, index(1)), build.sub(width, index(1))
-    vectors = [v * blocking.lanes for v in range(blocking.vectors)]
-
-    def smaller(a: ir.Value, b: ir.Value) -> ir.Value:
-        return build.select(build.icmp_signed("<", a, b), a, b)
 
     def between(near: ir.Value, far: ir.Value) -> ir.Value:
         return code.multiply_add(code.constant(0.25), far, build.fmul(code.constant(0.75), near))
 
     with code.until_taken(fields, "next_row", index(1), height) as (row, _):
         above = build.select(build.icmp_signed("<", index(0), row), build.sub(row, index(1)), row)
-        below = smaller(build.add(row, index(1)), last_row)
+        below = code.smaller(build.add(row, index(1)), last_row)
         rows = [code.at(source, each, line) for each in (above, row, below)]
         down = build.mul(build.mul(row, index(4)), line)
         with code.loop(channels, blocking.columns) as (channel, _):
@@ -67,24 +63,25 @@ def write_upsampling(name: str, blocking: Blocking, *, half: bool, with_skip: bo
             def column(place: ir.Value, channel: ir.Value = channel) -> list[ir.Value]:
                 """Of both rows of the result, at a column of the source: vectors of the upper one, then the lower."""
                 offset = build.add(build.mul(place, channels), channel)
-                one, here, two = ([code.load(code.at(code.at(each, offset), v)) for v in vectors] for each in rows)
+                one, here, two = (code.load_all(code.at(each, offset), blocking.vectors) for each in rows)
                 return [between(a, b) for far in (one, two) for a, b in zip(here, far, strict=True)]
 
             start = column(index(0))
             with code.loop(width, 1, [*start, *start]) as (place, carried):
                 before, here = carried[: len(start)], carried[len(start) :]
-                after = column(smaller(build.add(place, index(1)), last_column))
+                after = column(code.smaller(build.add(place, index(1)), last_column))
                 offset = build.add(build.add(down, build.mul(place, step)), channel)
                 for side, other in enumerate((before, after)):
-                    for number, (near, far) in enumerate(zip(here, other, strict=True)):
-                        lower, vector = divmod(number, len(vectors))
-                        at = build.add(offset, index(vectors[vector]))
-                        at = build.add(at, channels) if side else at
+                    values = [between(near, far) for near, far in zip(here, other, strict=True)]
+                    for lower in range(2):
+                        at = build.add(offset, channels) if side else offset
                         at = build.add(at, build.mul(index(2), line)) if lower else at
-                        value = between(near, far)
+                        both = values[lower * blocking.vectors : (lower + 1) * blocking.vectors]
                         if with_skip:
-                            value = code.multiply_add(gate, code.load(code.at(skip, at)), value)
-                        code.store(value, code.at(result, at))
+                            added = code.load_all(code.at(skip, at), blocking.vectors)
+                            both = [code.multiply_add(gate, *each) for each in zip(added, both, strict=True)]
+                        code.store_all(both, code.at(result, at), past_caches=True)
                 carried[:] = [*here, *after]
+    code.settle()
     build.ret_void()
     return module
