@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from llvmlite import ir
 
@@ -43,19 +42,6 @@ def begin(module: ir.Module, name: str, blocking: Blocking, order: type[ctypes.S
     function.linkage = ""
     code = Code(function, blocking)
     return code, Fields(code, address, order)
-
-
-@dataclass
-class Run:
-    """Some of what is gone through, one run after the other.
-
-    Attributes:
-        first: of them.
-        length: how many, to be set.
-    """
-
-    first: ir.Value
-    length: ir.Value
 
 
 class Fields:
@@ -382,24 +368,6 @@ class Code:
         builder.branch(head)
         builder.position_at_end(after)
         values[:] = phis
-
-    @contextmanager
-    def runs(self, stop: ir.Value) -> Iterator[Run]:
-        """From 0 up to `stop`, in runs whose length is said on the way."""
-        builder = self.builder
-        before, head = builder.block, builder.append_basic_block()
-        body, after = builder.append_basic_block(), builder.append_basic_block()
-        builder.branch(head)
-        builder.position_at_end(head)
-        first = builder.phi(INDEX)
-        first.add_incoming(index(0), before)
-        builder.cbranch(builder.icmp_signed("<", first, stop), body, after)
-        builder.position_at_end(body)
-        run = Run(first, index(1))
-        yield run
-        first.add_incoming(builder.add(first, run.length), builder.block)
-        builder.branch(head)
-        builder.position_at_end(after)
 
     def _bits(self, value: int) -> ir.Constant:
         return ir.Constant(self._integers, [value] * self.lanes)

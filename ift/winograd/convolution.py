@@ -17,7 +17,7 @@ from ift.native.reflected import reflected
 from ift.native.suited import check_features, suited
 from ift.native.team import together
 from ift.winograd.cook_toom import TAPS, CookToom, cook_toom
-from ift.winograd.kernel import Ending, Order, Scratch, write_convolution
+from ift.winograd.kernel import BESIDE, Ending, Order, Scratch, write_convolution
 
 SINGLES = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
 """F(6×6, 3×3) for float32: 64 products for 36 results, where the definition takes 324."""
@@ -160,7 +160,7 @@ def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tenso
     if ending != Ending.WHOLE:
         pooled = _pictures(features, channels_out, height // 2, width // 2)
     tile = len(filters.transforms.output)
-    down, across = math.ceil(height / tile), math.ceil(width / tile)
+    down, across = math.ceil(height / tile), BESIDE * math.ceil(width / (BESIDE * tile))
     rows, columns = reflected(height, down * tile, width * channels), reflected(width, across * tile, channels)
     threads = torch.get_num_threads()
     most = _MANY if channels + channels_out >= 512 and not filters.paired else _FEW

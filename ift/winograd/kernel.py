@@ -5,8 +5,10 @@ are then n² products of matrices, tiles × channels by channels × channels, of
 of a strip of output channels are transformed back before the next, while the cache has them. Factors are float32, or
 pairs of bfloat16, which some processors multiply twice as fast; sums are float32.
 
+Tiles go by twos, side by side: the columns that both see are transformed down once for both.
+
 Pairs are rounded, and by how much would depend on the place in the tile: what has one colour would come out with a
-pattern. So it is the differences from a pixel in the middle of the tile that are transformed, and that pixel itself,
+pattern. So it is the differences from a pixel in the middle of two tiles that are transformed, and that pixel itself,
 for which a filter is but the sum of its taps, has one more product: of one colour, nothing is lost.
 """
 
@@ -25,8 +27,8 @@ from ift.native.processor import Blocking
 from ift.winograd.cook_toom import CookToom, Matrix
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
 
-_BESIDE = 2
-"""Tiles beside each other that are transformed together, at most."""
+BESIDE = 2
+"""Tiles side by side that are transformed together."""
 
 _OFFSETS, _FLOATS = INDEX.as_pointer(), FLOAT.as_pointer()
 
@@ -103,7 +105,7 @@ class Scratch:
         cls, transforms: CookToom, blocking: Blocking, channels: int, channels_out: int, block: int, *, paired: bool
     ) -> Scratch:
         """For blocks of so many tiles."""
-        planes, tile = positions(transforms, paired=paired), len(transforms.output)
+        planes, tile = len(transforms.input) ** 2 + paired, len(transforms.output)
         product_plane = _lines(4 * block * blocking.columns) + LINE
         input_row = _lines((2 if paired else 4) * channels) + LINE
         input_plane = block * input_row + LINE
@@ -116,11 +118,6 @@ class Scratch:
 
 def _lines(size: int) -> int:
     return -(-size // LINE) * LINE
-
-
-def positions(transforms: CookToom, *, paired: bool) -> int:
-    """Products of matrices for a block of tiles."""
-    return len(transforms.input) ** 2 + paired
 
 
 def write_convolution(
@@ -154,7 +151,8 @@ def write_convolution(
     channels, channels_out, block = (fields.number(name) for name in ("channels", "channels_out", "block"))
     height, width, across, tiles = (fields.number(name) for name in ("height", "width", "tiles_across", "tiles"))
     row, plane, product_plane = (fields.number(name) for name in ("input_row", "input_plane", "product_plane"))
-    planes = index(positions(transforms, paired=paired))
+    places_in_tile = index(len(transforms.input) ** 2)
+    planes = index(len(transforms.input) ** 2 + paired)
     depth = build.sdiv(channels, index(2)) if paired else channels
 
     own = fields.take("next_thread", index(1))
@@ -167,11 +165,17 @@ def write_convolution(
         build.call(into, [source, rows, columns, channels, across, first, count, inputs, plane, row])
         with code.loop(channels_out, blocking.columns) as (column, _):
             strip = code.at(filters, column, depth, planes)
-            with code.loop(planes, 1) as (position, _):
+
+            def multiply(position: ir.Value, count: ir.Value, strip: ir.Value = strip) -> None:
                 a = code.at(inputs, position, plane)
                 b = code.at(strip, position, depth, blocking.columns)
                 c = code.at(products, position, product_plane)
                 build.call(product, [a, row, b, c, count, depth])
+
+            with code.loop(places_in_tile, 1) as (position, _):
+                multiply(position, count)
+            if paired:
+                multiply(places_in_tile, build.sdiv(count, index(BESIDE)))
             build.call(out_of, [products, product_plane, code.at(bias, column), targets, column, count])
     code.settle()
     build.ret_void()
@@ -206,10 +210,7 @@ def _write_places(
 def _write_input_transform(
     module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, *, paired: bool
 ) -> ir.Function:
-    """Bᵀ d B of some tiles; of pairs, with what is in the middle taken off, and behind the rest.
-
-    What tiles beside each other have in common, two columns, is transformed down once for both.
-    """
+    """Bᵀ d B of some tiles; of pairs, with what is in the middle of two taken off, and behind the rest."""
     side, tile = len(transforms.input), len(transforms.output)
     function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = void_function(
         module,
@@ -219,40 +220,37 @@ def _write_input_transform(
     code = Code(function, blocking)
     build = code.builder
     vectors = 2 if paired else 1
-    at_once = vectors * blocking.lanes
-    halfway = code.local((_BESIDE * tile + side - tile) * side * at_once)
+    at_once, seen = vectors * blocking.lanes, BESIDE * tile + side - tile
+    halfway = code.local(seen * side * at_once)
 
     def loaded(address: ir.Value) -> list[ir.Value]:
         return code.load_pairs(address) if paired else [code.load(address)]
 
-    def place(j: ir.Value | int, i: int) -> ir.Value:
+    def place(j: ir.Value, i: int) -> ir.Value:
         return code.at(code.at(halfway, j, side * at_once), i * at_once)
 
-    with code.runs(count) as run:
-        position = build.add(first, run.first)
+    with code.loop(count, BESIDE) as (number, _):
+        position = build.add(first, number)
         down, right = build.sdiv(position, across), build.srem(position, across)
-        run.length = reduce(code.smaller, [index(_BESIDE), build.sub(count, run.first), build.sub(across, right)])
         above, left = code.at(rows, down, tile), code.at(columns, right, tile)
         row_starts = [build.load(code.at(above, i)) for i in range(side)]
-        target = code.at(inputs, run.first, row)
         with code.loop(channels, at_once) as (channel, _):
             lines = [code.at(code.at(source, channel), start) for start in row_starts]
-            # Fetched ahead of time: the next channels, then the first ones of the next run.
-            next_channels, next_run = index(at_once), build.sub(build.mul(channels, index(_BESIDE * tile)), channel)
+            # Fetched ahead of time: the next channels, then the first ones of the next tiles.
+            next_channels, next_tiles = index(at_once), build.sub(build.mul(channels, index(BESIDE * tile)), channel)
             at_the_end = build.icmp_signed("==", build.add(channel, next_channels), channels)
-            ahead = build.select(at_the_end, next_run, next_channels)
-            with code.loop(build.add(build.mul(run.length, index(tile)), index(side - tile)), 1) as (j, _):
+            ahead = build.select(at_the_end, next_tiles, next_channels)
+            with code.loop(index(seen), 1) as (j, _):
                 pixels = [code.at(line, build.load(code.at(left, j))) for line in lines]
                 for pixel in pixels:
                     code.prefetch(code.at(pixel, ahead))
                 done = _each(product_by_rows, code, transforms.input, [loaded(pixel) for pixel in pixels])
                 for i, results in enumerate(done):
                     code.store_all(results, place(j, i))
-            with code.loop(run.length, 1) as (number, _):
-                corner = build.mul(number, index(tile))
-                to = code.at(code.at(target, number, row), channel, 2 if paired else 4)
-                column = build.load(code.at(left, build.add(corner, index(side // 2))))
-                middle = loaded(code.at(lines[side // 2], column)) if paired else []
+            target = code.at(code.at(inputs, number, row), channel, 2 if paired else 4)
+            middle = loaded(code.at(lines[side // 2], build.load(code.at(left, tile)))) if paired else []
+            with code.loop(index(BESIDE), 1) as (beside, _):
+                corner, to = build.mul(beside, index(tile)), code.at(target, beside, row)
                 for i, taps in enumerate(transforms.input):
                     values = [code.load_all(place(build.add(corner, index(j)), i), vectors) for j in range(side)]
                     if paired:
@@ -262,8 +260,9 @@ def _write_input_transform(
                     for results in _each(product_by_rows, code, transforms.input, values):
                         _store_factors(code, results, to)
                         to = code.at(to, plane)
-                if paired:
-                    _store_factors(code, middle, to)
+            if paired:
+                to = code.at(code.at(inputs, index(side**2), plane), build.sdiv(number, index(BESIDE)), row)
+                _store_factors(code, middle, code.at(to, channel, 2))
     build.ret_void()
     return function
 
@@ -339,7 +338,9 @@ def _write_output_transform(
             halfway.append(_each(product_by_columns, code, transforms.output, row))
         offsets = biases
         if paired:
-            middle = code.load_all(build.bitcast(here, _FLOATS), blocking.vectors)
+            of_both = code.at(products, index(side**2), plane)
+            of_both = code.at(of_both, build.sdiv(number, index(BESIDE)), 4 * blocking.columns)
+            middle = code.load_all(build.bitcast(of_both, _FLOATS), blocking.vectors)
             offsets = [build.fadd(*each) for each in zip(biases, middle, strict=True)]
         for j in range(0, tile, 2):
             # Two columns of results, one pixel after the other, each in all the vectors of the strip.
