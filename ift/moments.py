@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -52,14 +53,19 @@ class Moments:
         pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         dtype = torch.promote_types(features.dtype, torch.float32)
         at_once = max(1, _CHUNK.get(features.device.type, _CHUNK["cpu"]) // channels)
-        # About a value near the mean, so that nothing cancels for the reason given above. The difference has the
-        # features' own precision, which lets half-precision features be multiplied as what they are.
-        origin = pixels[:, :at_once].mean(1, keepdim=True, dtype=dtype).to(features.dtype)
+
+        def near_mean(picture: int) -> Tensor:
+            # About a value near the mean, so that nothing cancels for the reason given above. The difference has the
+            # features' own precision, which lets half-precision features be multiplied as what they are.
+            return pixels[picture, :at_once].mean(0, dtype=dtype).to(features.dtype)
+
         if weights is None and gram.suits(pixels):
-            sums = [gram.gram(each, about[0]) for each, about in zip(pixels, origin.float(), strict=True)]
-            mean, second = (torch.stack(each) for each in zip(*sums, strict=True))
-        else:
-            mean, second = _sums(pixels, origin, None if weights is None else weights.reshape(batch, -1, 1), at_once)
+            both = [gram.gram(each, partial(near_mean, picture)) for picture, each in enumerate(pixels)]
+            mean, covariance = (torch.stack(each) for each in zip(*both, strict=True))
+            count = torch.full((batch,), height * width, dtype=torch.float64)
+            return cls(count, mean.to(dtype), covariance)
+        origin = torch.stack([near_mean(picture) for picture in range(batch)]).unsqueeze(1)
+        mean, second = _sums(pixels, origin, None if weights is None else weights.reshape(batch, -1, 1), at_once)
         count = torch.full((batch,), height * width, dtype=torch.float64, device=features.device)
         if weights is not None:
             count = weights.reshape(batch, -1).sum(1, dtype=torch.float64)

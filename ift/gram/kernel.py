@@ -26,7 +26,7 @@ class Order(ctypes.Structure):
         ("source", ctypes.c_int64),  # (pixels, channels)
         ("origin", ctypes.c_int64),  # (channels) float32; none for pairs
         ("sums", ctypes.c_int64),  # (threads, channels) float64, to be added to
-        ("products", ctypes.c_int64),  # (threads, channels, channels) the same, strips right of the diagonal only
+        ("products", ctypes.c_int64),  # (threads, channels, channels) the same; nothing left of the diagonal, or zero
         ("scratch", ctypes.c_int64),  # (threads, block, channels) float32, or half as many pairs
         ("pixels", ctypes.c_int64),
         ("channels", ctypes.c_int64),
@@ -124,24 +124,29 @@ def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerT
 
 
 def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
-    """Adds the products of all pairs of strips, the second not before the first."""
+    """Adds the products of all pairs of strips, the second not before the first; on the diagonal, of their vectors."""
     function, (strips, products, channels, count) = void_function(
         module, "multiply_strips", [factors, _DOUBLES, INDEX, INDEX]
     )
     code = Code(function, blocking)
     build = code.builder
-    with (
-        code.loop(channels, blocking.columns) as (top, _),
-        code.loop(build.sub(channels, top), blocking.columns) as (beyond, _),
-    ):
-        column = build.add(top, beyond)
-        left, right = code.at(strips, top, count), code.at(strips, column, count)
-        with code.loop(index(blocking.columns), blocking.rows) as (row, _):
-            totals = code.strips_product(left, right, count, row)
-            for r in range(blocking.rows):
-                line = code.at(products, build.add(build.add(top, row), index(r)), channels)
-                for v in range(blocking.vectors):
-                    target = code.at(code.at(line, column), v * blocking.lanes)
-                    code.add_to(target, totals[r * blocking.vectors + v])
-    code.builder.ret_void()
+
+    def multiply(top: ir.Value, column: ir.Value, row: ir.Value, first: int = 0) -> None:
+        totals = code.strips_product(code.at(strips, top, count), code.at(strips, column, count), count, row, first)
+        for r in range(blocking.rows):
+            line = code.at(code.at(products, build.add(build.add(top, row), index(r)), channels), column)
+            for v in range(first, blocking.vectors):
+                code.add_to(code.at(line, v * blocking.lanes), totals.pop(0))
+
+    with code.loop(channels, blocking.columns) as (top, _):
+        for vector in range(blocking.vectors):
+            with code.loop(index(blocking.lanes), blocking.rows) as (row, _):
+                multiply(top, top, build.add(row, index(vector * blocking.lanes)), vector)
+        after = build.add(top, index(blocking.columns))
+        with (
+            code.loop(build.sub(channels, after), blocking.columns) as (beyond, _),
+            code.loop(index(blocking.columns), blocking.rows) as (row, _),
+        ):
+            multiply(top, build.add(after, beyond), row)
+    build.ret_void()
     return function

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -29,32 +30,37 @@ def suits(pixels: Tensor) -> bool:
     return divided is not None and pixels.is_contiguous() and pixels.shape[-1] % divided.columns == 0
 
 
-def gram(pixels: Tensor, origin: Tensor, blocking: Blocking | None = None) -> tuple[Tensor, Tensor]:
-    """Σ x and Σ x xᵀ of x = features − origin.
+def gram(pixels: Tensor, near_mean: Callable[[], Tensor], blocking: Blocking | None = None) -> tuple[Tensor, Tensor]:
+    """The mean of x, and Σ (x − mean)(x − mean)ᵀ / n.
 
     Args:
         pixels: (n, C) float32 or bfloat16.
-        origin: (C) float32.
+        near_mean: gives an origin, (C); called if sums about zero would not do.
         blocking: this processor's, if not given.
 
     Returns:
-        (C) and (C, C), float64; sums of up to 256 pixels have been rounded to float32.
+        (C) float64, and (C, C) float32; sums of up to 256 pixels have been rounded to float32.
     """
     blocking = given_or_this(blocking)
-    assert pixels.is_contiguous() and origin.is_contiguous() and origin.dtype == torch.float32
-    assert len(origin) == pixels.shape[1]
+    assert pixels.is_contiguous()
     if blocking.pairs and pixels.dtype == torch.bfloat16:
         sums, products = _summed(pixels, None, blocking)
-        about, count = origin.double(), len(pixels)
         squares = products.diagonal()
-        if bool((squares - sums.square() / count >= _FAINT * squares).all()):
-            crossed = torch.outer(about, sums)
-            return sums - count * about, products - crossed - crossed.mT + count * torch.outer(about, about)
-    return _summed(pixels, origin, blocking)
+        if bool((squares - sums.square() / len(pixels) >= _FAINT * squares).all()):
+            return _centred(sums, products, len(pixels))
+    origin = near_mean().float()
+    mean, covariance = _centred(*_summed(pixels, origin, blocking), len(pixels))
+    return mean + origin, covariance
+
+
+def _centred(sums: Tensor, products: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """From float64 sums, of products right of the diagonal."""
+    mean = sums / count
+    return mean, mirrored(torch.addr(products, mean, mean, beta=1 / count, alpha=-1).float())
 
 
 def _summed(pixels: Tensor, origin: Tensor | None, blocking: Blocking) -> tuple[Tensor, Tensor]:
-    """By the program; as pairs without an origin."""
+    """Σ x and, right of the diagonal, Σ x xᵀ of x = pixels − origin, float64; as pairs where there is no origin."""
     count, channels = pixels.shape
     threads = min(torch.get_num_threads(), math.ceil(count / _BLOCK))
     sums = torch.zeros(threads, channels, dtype=torch.float64)
@@ -72,7 +78,7 @@ def _summed(pixels: Tensor, origin: Tensor | None, blocking: Blocking) -> tuple[
     )
     program = _program(blocking, pixels.dtype == torch.bfloat16, origin is None)
     together(program, ctypes.addressof(order), threads)
-    return sums.sum(0), mirrored(products.sum(0))
+    return sums.sum(0), products.sum(0)
 
 
 def mirrored(upper: Tensor) -> Tensor:

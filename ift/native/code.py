@@ -186,7 +186,9 @@ class Code:
                 place = r * len(vectors) + v
                 sums[place] = multiply_add(factor, vector, sums[place])
 
-    def strips_product(self, left: ir.Value, right: ir.Value, depth: ir.Value, row: ir.Value) -> list[ir.Value]:
+    def strips_product(
+        self, left: ir.Value, right: ir.Value, depth: ir.Value, row: ir.Value, first: int = 0
+    ) -> list[ir.Value]:
         """Σ left · right over the depth of two strips, as many rows as registers hold.
 
         Args:
@@ -194,15 +196,16 @@ class Code:
             right: the same, for columns of the result.
             depth: numbers, or pairs, to be summed over.
             row: of the left strip, the first.
+            first: of the vectors of the right strip.
 
         Returns:
-            All vectors of that row, then those of the next.
+            All vectors of that row, from the first on, then those of the next.
         """
-        rows, vectors, width = self._blocking.rows, self._blocking.vectors, index(self._blocking.columns)
+        rows, vectors, width = self._blocking.rows, self._blocking.vectors - first, index(self._blocking.columns)
         with self.loop(depth, 1, [self.constant(0)] * (rows * vectors)) as (place, sums):
             start = self.builder.mul(place, width)
             factors = self.at(left, self.builder.add(start, row))
-            columns = self.load_all(self.at(right, start), vectors)
+            columns = self.load_all(self.at(self.at(right, start), first * self.lanes), vectors)
             self.add_products(sums, [self.at(factors, r) for r in range(rows)], columns)
         return sums
 

@@ -12,9 +12,14 @@ from tests.layers import random
 pytestmark = pytest.mark.skipif(this_blocking() is None, reason="not a processor that it is written for")
 
 
-def directly(pixels, origin):
-    x = pixels.double() - origin.double()
-    return x.sum(0), x.T @ x
+def directly(pixels):
+    mean = pixels.double().mean(0)
+    x = pixels.double() - mean
+    return mean, x.T @ x / len(pixels)
+
+
+def no_origin():
+    raise AssertionError("sums about zero would have done")
 
 
 def relative(result, expected):
@@ -33,26 +38,29 @@ def relative(result, expected):
 def test_sums_are_those_of_float64(blocking, count, channels, dtype, threads, seed):
     pixels, origin = (random(count, channels, seed=seed) + 2).to(dtype), random(channels, seed=seed + 1)
     with with_threads(threads):
-        first, second = gram(pixels, origin, blocking)
-    expected_first, expected_second = directly(pixels, origin)
-    assert first.dtype == second.dtype == torch.float64
-    assert float((first - expected_first).abs().max()) < 3e-5 * count  # a few times what float32 rounds of 256 sums
-    assert relative(second, expected_second) < 2e-6
-    assert torch.equal(second, second.T)
+        mean, covariance = gram(pixels, lambda: origin, blocking)
+    expected_mean, expected = directly(pixels)
+    assert mean.dtype == torch.float64 and covariance.dtype == torch.float32
+    assert float((mean - expected_mean).abs().max()) < 3e-5  # a few times what float32 rounds of 256 sums
+    # The sums are of squares about the origin, which is what their rounding is to be measured by.
+    about = expected + torch.outer(expected_mean - origin.double(), expected_mean - origin.double())
+    assert float((covariance - expected).norm()) < 4e-6 * float(about.norm())
+    assert torch.equal(covariance, covariance.T)
 
 
 def test_many_pixels_do_not_add_up_their_rounding():
     pixels = random(200_000, 32) + 1
-    _, second = gram(pixels, torch.zeros(32))
-    assert relative(second, directly(pixels, torch.zeros(32))[1]) < 1e-6
+    mean, covariance = gram(pixels, lambda: torch.zeros(32))
+    expected = directly(pixels)
+    assert relative(covariance, expected[1]) < 2e-6 and relative(mean, expected[0]) < 1e-6
 
 
 def test_what_is_not_a_number_is_not_hidden():
     pixels = random(300, 32)
     pixels[17, 5] = torch.nan
-    first, second = gram(pixels, torch.zeros(32))
-    assert first.isnan().tolist() == [channel == 5 for channel in range(32)]
-    assert second.isnan().any(0).all() and second[5].isnan().all() and not second[6, 7].isnan()
+    mean, covariance = gram(pixels, lambda: torch.zeros(32))
+    assert mean.isnan().tolist() == [channel == 5 for channel in range(32)]
+    assert covariance.isnan().any(0).all() and covariance[5].isnan().all() and not covariance[6, 7].isnan()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -95,19 +103,17 @@ def test_pairs_lose_nothing_of_what_is_faint(count, channels, faint, where, thre
     pixels = (contrast * random(count, channels, seed=seed) + random(channels, seed=seed + 1).abs() + 1).bfloat16()
     origin = pixels[: 1 + count // 3].float().mean(0).bfloat16().float()
     with with_threads(threads):
-        first, second = gram(pixels, origin, PAIRS)
-    expected_first, expected_second = directly(pixels, origin)
-    about = expected_first / count
-    covariance, expected = (each / count - torch.outer(about, about) for each in (second, expected_second))
-    assert float((first - expected_first).abs().max()) < 1e-5 * float(pixels.double().abs().sum(0).max())
+        mean, covariance = gram(pixels, lambda: origin, PAIRS)
+    expected_mean, expected = directly(pixels)
+    assert float((mean - expected_mean).abs().max()) < 1e-5 * float(pixels.double().abs().mean(0).max())
     assert float((covariance - expected).norm()) <= 2e-3 * float(expected.norm()) + 1e-9
     assert float((covariance - expected)[3, 3].abs()) <= 2e-3 * float(expected[3, 3]) + 1e-9
-    assert torch.equal(second, second.T)
+    assert torch.equal(covariance, covariance.T)
 
 
 @pytest.mark.skipif(PAIRS is None, reason="the processor does not multiply pairs of bfloat16")
 def test_pairs_of_many_pixels_do_not_add_up_their_rounding():
     pixels = (random(200_000, 32) + 1).bfloat16()
-    first, second = gram(pixels, torch.zeros(32), PAIRS)
-    expected = directly(pixels, torch.zeros(32))
-    assert relative(second, expected[1]) < 1e-6 and relative(first, expected[0]) < 1e-6
+    mean, covariance = gram(pixels, no_origin, PAIRS)
+    expected = directly(pixels)
+    assert relative(covariance, expected[1]) < 2e-6 and relative(mean, expected[0]) < 1e-6
