@@ -46,8 +46,8 @@ class Settings:
         lambda_: the paper's λ per level (eq. 1). None where `strength` is given.
         n_upd: gradient updates per level (the paper's n_upd); 0 leaves a level as it is.
         solver: `line_search` takes the exact best step along the gradient, `conjugate_gradient` the exact best
-            step along conjugate directions (the same minimum in a fraction of the updates), `fixed_step` takes
-            `eta`, as published.
+            step along conjugate directions (the same minimum in a fraction of the updates), in a few directions
+            only and the rest in closed form where that is near enough, `fixed_step` takes `eta`, as published.
         eta: the step of `fixed_step`, η.
         tolerance: a level stops before n_upd when an update lowers the objective by less than this share of it;
             0 for n_upd updates, unless rounding is reached before. Not for `fixed_step`.
