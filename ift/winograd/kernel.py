@@ -240,23 +240,21 @@ def _write_input_transform(
             next_channels, next_tiles = index(at_once), build.sub(build.mul(channels, index(BESIDE * tile)), channel)
             at_the_end = build.icmp_signed("==", build.add(channel, next_channels), channels)
             ahead = build.select(at_the_end, next_tiles, next_channels)
+            middle = loaded(code.at(lines[side // 2], build.load(code.at(left, tile)))) if paired else []
             with code.loop(index(seen), 1) as (j, _):
                 pixels = [code.at(line, build.load(code.at(left, j))) for line in lines]
                 for pixel in pixels:
                     code.prefetch(code.at(pixel, ahead))
-                done = _each(product_by_rows, code, transforms.input, [loaded(pixel) for pixel in pixels])
-                for i, results in enumerate(done):
+                values = [loaded(pixel) for pixel in pixels]
+                if paired:
+                    values = [[build.fsub(*each) for each in zip(value, middle, strict=True)] for value in values]
+                for i, results in enumerate(_each(product_by_rows, code, transforms.input, values)):
                     code.store_all(results, place(j, i))
             target = code.at(code.at(inputs, number, row), channel, 2 if paired else 4)
-            middle = loaded(code.at(lines[side // 2], build.load(code.at(left, tile)))) if paired else []
             with code.loop(index(BESIDE), 1) as (beside, _):
                 corner, to = build.mul(beside, index(tile)), code.at(target, beside, row)
-                for i, taps in enumerate(transforms.input):
+                for i in range(side):
                     values = [code.load_all(place(build.add(corner, index(j)), i), vectors) for j in range(side)]
-                    if paired:
-                        # What the middle alone would have come to: exactly, for it is bfloat16, and the sum short.
-                        alone = [build.fmul(each, code.constant(float(sum(taps)))) for each in middle]
-                        values = [[build.fsub(*each) for each in zip(value, alone, strict=True)] for value in values]
                     for results in _each(product_by_rows, code, transforms.input, values):
                         _store_factors(code, results, to)
                         to = code.at(to, plane)
