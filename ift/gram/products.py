@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
@@ -83,7 +83,15 @@ def _summed(pixels: Tensor, origin: Tensor | None, blocking: Blocking) -> tuple[
 
 def mirrored(upper: Tensor) -> Tensor:
     """The symmetric matrix, given what is right of its diagonal and on it, (…, C, C); the rest may be anything."""
-    return upper.triu() + upper.triu(1).mT
+    # Turned by a copy first, which goes block by block, where other operators jump from row to row.
+    return torch.where(_right(upper.shape[-1], upper.device), upper, upper.mT.contiguous())
+
+
+@lru_cache
+def _right(size: int, device: torch.device) -> Tensor:
+    """Whether an entry is right of the diagonal, or on it."""
+    with torch.inference_mode(False):
+        return torch.ones(size, size, dtype=torch.bool, device=device).triu()
 
 
 @cache
