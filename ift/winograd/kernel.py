@@ -234,18 +234,18 @@ def _write_input_transform(
         down, right = build.sdiv(position, across), build.srem(position, across)
         above, left = code.at(rows, down, tile), code.at(columns, right, tile)
         row_starts = [build.load(code.at(above, i)) for i in range(side)]
+        beyond = build.add(build.load(code.at(left, seen - 1)), channels)
         with code.loop(channels, at_once) as (channel, _):
             lines = [code.at(code.at(source, channel), start) for start in row_starts]
-            # Fetched ahead of time: the next channels, then the first ones of the next tiles.
-            next_channels, next_tiles = index(at_once), build.sub(build.mul(channels, index(BESIDE * tile)), channel)
-            at_the_end = build.icmp_signed("==", build.add(channel, next_channels), channels)
-            ahead = build.select(at_the_end, next_tiles, next_channels)
+            # What the next two tiles see and these do not lies in a piece of each row; a share of it is fetched here.
+            share = code.at(code.at(source, beyond), channel, BESIDE * tile)
+            shares = [code.at(share, start) for start in row_starts]
             middle = loaded(code.at(lines[side // 2], build.load(code.at(left, tile)))) if paired else []
             with code.loop(index(seen), 1) as (j, _):
-                pixels = [code.at(line, build.load(code.at(left, j))) for line in lines]
-                for pixel in pixels:
-                    code.prefetch(code.at(pixel, ahead))
-                values = [loaded(pixel) for pixel in pixels]
+                column = build.load(code.at(left, j))
+                values = [loaded(code.at(line, column)) for line in lines]
+                for each in shares:
+                    code.prefetch(code.at(each, j, at_once))
                 if paired:
                     values = [[build.fsub(*each) for each in zip(value, middle, strict=True)] for value in values]
                 for i, results in enumerate(_each(product_by_rows, code, transforms.input, values)):
