@@ -102,6 +102,7 @@ def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerT
     build = code.builder
     lanes = [v * blocking.lanes for v in range(blocking.vectors)]
     pairs = build.sdiv(build.add(count, index(1)), index(2))
+    following = code.at(source, count, channels)  # pixels, of which each step fetches as much as it needs itself
     with code.loop(channels, blocking.columns) as (start, _):
         strip = code.at(strips, start, pairs)
         with code.loop(count, 2, [code.constant(0)] * blocking.vectors) as (pixel, totals):
@@ -112,6 +113,9 @@ def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerT
                 for each in (pixel, build.select(is_there, after, pixel))
             )
             there = code.at(strip, build.sdiv(pixel, index(2)), blocking.columns)
+            share = code.at(code.at(following, start, count), pixel, blocking.columns)
+            for line in range(2):
+                code.prefetch(code.at(share, line * blocking.columns))
             for v, lane in enumerate(lanes):
                 one, loaded = (code.load(code.at(each, lane)) for each in (here, beside))
                 other = build.select(is_there, loaded, code.constant(0))
