@@ -14,18 +14,18 @@ def reflect(features: Tensor) -> Tensor:
 
     A caller that lets go of the original here saves its memory.
     """
-    if features.device.type == "cpu":
+    if features.device.type == "cpu" and not torch.is_inference_mode_enabled():
         return functional.pad(features, (1, 1, 1, 1), mode="reflect")
     padded: Tensor = ReflectBySlices.apply(features)
     return padded
 
 
 class ReflectBySlices(torch.autograd.Function):
-    """The same by slices, channels last, for GPUs.
+    """The same by slices, channels last: for GPUs, and for inference.
 
-    PyTorch's own brings channels first there, so that each convolution after it turns them round again, and adds up
+    On GPUs PyTorch's own brings channels first, so that each convolution after it turns them round again, and adds up
     its gradient by atomic operations: 16 × 64 × 256 × 256 in bfloat16 take 0.8 ms, and 324 ms with the way back, on an
-    H200; like this 0.2 ms and 0.9 ms.
+    H200; like this 0.2 ms and 0.9 ms. On two CPU cores a picture of 1024×1024 takes 1.8 ms, and 0.3 like this.
     """
 
     @staticmethod
