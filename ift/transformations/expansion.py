@@ -18,6 +18,7 @@ it promises where the objective bends as its content term does.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,31 +51,47 @@ def expansion(content: Tensor, style: Tensor, mu: float, n_upd: int, tolerance: 
     """
     rank = math.isqrt(2 * len(content))
     for directions in (rank, 2 * rank):
-        matrix, objective, promised = _expansion(content, style, mu, directions, n_upd, tolerance)
-        if promised <= _PROMISED * tolerance * objective:
-            return matrix
-        if not promised <= _HOPELESS * objective:
+        if 2 * directions > len(content):
+            break
+        found = _expansion(content, style, mu, directions, n_upd, tolerance)
+        if found is None:
+            break
+        if found.promised <= _PROMISED * tolerance * found.objective:
+            return found.matrix
+        if not found.promised <= _HOPELESS * found.objective:
             break
     return None
 
 
-def _expansion(
-    content: Tensor, style: Tensor, mu: float, rank: int, n_upd: int, tolerance: float
-) -> tuple[Tensor | None, float, float]:
-    """The matrix, if there is one, about what the objective is, and the decrease that is promised beside it."""
+class _Candidate(NamedTuple):
+    """What may be the answer.
+
+    Attributes:
+        matrix: (C, C), A.
+        objective: about what it comes to.
+        promised: the decrease that may be had beside it; not a number where there is none.
+    """
+
+    matrix: Tensor
+    objective: float
+    promised: float
+
+
+def _expansion(content: Tensor, style: Tensor, mu: float, rank: int, n_upd: int, tolerance: float) -> _Candidate | None:
+    """With so many directions of M and of S; None where M sees too little of them, or they lead nowhere."""
     wide = leading(content, style, rank)
     u = wide.to(content.dtype)
     u_content, u_style = u @ content, u @ style
     small_content, small_style = _symmetric(u_content.double() @ wide.mT), _symmetric(u_style.double() @ wide.mT)
     small_content, small_style = small_content.cpu(), small_style.cpu()
     if not bool(torch.isfinite(small_content).all() & torch.isfinite(small_style).all()):
-        return None, math.nan, math.nan
+        return None
     w, turn = torch.linalg.eigh(small_content)
     if not float(w[0]) > _FAINTEST * float(w[-1]):
-        return None, math.nan, math.nan
+        return None
     solution = solve_small(w, turn.mT @ small_style @ turn, mu, n_upd, tolerance)
     if not solution.converged or not solution.decrease > 0:
-        return None, math.nan, math.nan
+        return None
     b = turn @ solution.b @ turn.mT
     b_content = b @ small_content
     eye = torch.eye(len(b), dtype=b.dtype)
@@ -94,7 +111,7 @@ def _expansion(
     t = probes @ matrix @ content @ matrix
     r = torch.addmm(-probes, probes + 2 * mu * (t - probes @ style), matrix)
     promised = float((r.double() * (r @ content).double()).sum()) / _PROBES
-    return matrix, objective, promised
+    return _Candidate(matrix, objective, promised)
 
 
 def _symmetric(matrix: Tensor) -> Tensor:

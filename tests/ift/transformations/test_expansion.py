@@ -69,9 +69,9 @@ def test_what_is_left_out_is_of_second_order():
     errors = []
     for outside in (0.2, 0.1, 0.05):
         m, s = moment(24, 1, outside), moment(24, 2, outside)
-        found, _, _ = _expansion(m, s, 0.02, 6, 5000, 1e-15)
+        found = _expansion(m, s, 0.02, 6, 5000, 1e-15)
         assert found is not None
-        errors.append(float((found - exact(found, m, s, 0.02)).norm()))
+        errors.append(float((found.matrix - exact(found.matrix, m, s, 0.02)).norm()))
     for more, less in itertools.pairwise(errors):
         assert 3.5 < more / less < 5
 
@@ -89,6 +89,15 @@ def test_what_is_left_out_is_of_second_order():
 def test_what_it_cannot_do_it_leaves_to_updates(name, m, kappa):
     mu = kappa / max(float(m.trace()), 1e-3)
     assert expansion(m.float(), moment(64, 2).float(), mu, 20, 1e-3) is None
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 7, 12, 16])
+def test_of_few_channels_it_is_all_of_them_or_left_to_updates(channels):
+    m, s = moment(channels, 1), moment(channels, 2)
+    found = expansion(m, s, per_trace(2.0, m), 100, 1e-3)
+    if found is not None:
+        least = reached(converged(m, s, per_trace(2.0, m)), m, s, per_trace(2.0, m))
+        assert reached(found, m, s, per_trace(2.0, m)) <= least * (1 + 3e-3) + 1e-9
 
 
 def test_a_few_updates_are_no_reason_to_go_all_the_way():
