@@ -211,17 +211,14 @@ class Code:
 
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
         """Writes a vector to an address of its type, or rounds float32, half to even, to one of bfloat16."""
-        if pointer.type.pointee != BFLOAT16:
-            self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer()), align=4)
-            return
-        self.builder.store(self.rounded(value), self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
+        self.store_all([value], pointer)
 
     def store_all(self, values: Sequence[ir.Value], pointer: ir.Value, *, past_caches: bool = False) -> None:
         """Writes vectors that follow each other, as `store` does.
 
         Args:
-            values: of float32.
-            pointer: address of float32 or bfloat16.
+            values: of float32, or of the type of the address.
+            pointer: address.
             past_caches: to memory at once, whole lines at a time, where that is possible: for more than caches hold,
                 at addresses that are multiples of 64. `settle` makes it visible to other threads.
         """
@@ -231,13 +228,14 @@ class Code:
             stored = [(self._rounded_pair(*values), 0)]
         else:
             stored = [(self.rounded(value), number * self.lanes) for number, value in enumerate(values)]
+        size = 2 if pointer.type.pointee == BFLOAT16 else 4
         for value, offset in stored:
             address = self.builder.bitcast(self.at(pointer, offset), value.type.as_pointer())
-            if past_caches and value.type.count * (4 if value.type.element == FLOAT else 2) == LINE:
+            if past_caches and value.type.count * size == LINE:
                 store = self.builder.store(value, address, align=LINE)
                 store.set_metadata("nontemporal", self.builder.module.add_metadata([_BITS(1)]))
             else:
-                self.builder.store(value, address, align=4 if value.type.element == FLOAT else 2)
+                self.builder.store(value, address, align=size)
 
     def settle(self) -> None:
         """Waits until all that was stored past caches is in memory."""

@@ -5,6 +5,23 @@ from __future__ import annotations
 import math
 
 
+def quartic(
+    mu: float, slope: float, length: float, crosses: float, mismatched: float, mixed: float, squares: float
+) -> tuple[float, float, float, float]:
+    """c₁ … c₄ of the objective along −D, given T ← T − η C + η² Q.
+
+    Args:
+        mu: μ.
+        slope: ⟨D, M G⟩.
+        length: ⟨D, M D⟩.
+        crosses: ⟨C, C⟩.
+        mismatched: ⟨T − S, Q⟩.
+        mixed: ⟨C, Q⟩.
+        squares: ⟨Q, Q⟩.
+    """
+    return -slope, length + mu * (crosses + 2 * mismatched), -2 * mu * mixed, mu * squares
+
+
 def best_step(c1: float, c2: float, c3: float, c4: float) -> tuple[float, float]:
     """The step of least objective, and by how much the objective changes.
 

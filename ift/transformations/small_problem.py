@@ -15,7 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ift.transformations.line_search import best_step
+from ift.transformations.conjugacy import polak_ribiere
+from ift.transformations.line_search import best_step, quartic
 
 
 class Solution(NamedTuple):
@@ -42,26 +43,22 @@ def solve_small(w: Tensor, style: Tensor, mu: float, n_upd: int, tolerance: floa
         n_upd: updates at most.
         tolerance: stop when an update lowers the objective by less than this share of it.
     """
-    sums = w + w.unsqueeze(-1)
-    evened = w.unsqueeze(-1) / (sums * (1 + 2 * mu * sums))
     rows = w.unsqueeze(-1)
+    sums = w + rows
+    evened = rows / (sums * (1 + 2 * mu * sums))
     b, mb, t = torch.eye(len(w), dtype=w.dtype), torch.diag(w), torch.diag(w)
     mismatch = t - style
     first = value = mu * float((mismatch * mismatch).sum())
     gradient = 4 * mu * mismatch
-    last: tuple[Tensor, float] | None = None
-    direction = m_direction = torch.zeros_like(b)
+    last_gradient = direction = m_direction = torch.zeros_like(b)
+    last_norm = 0.0
     for _ in range(n_upd):
         z = evened * gradient
         z = z + z.mT
         mz = rows * z
-        norm = float((gradient * mz).sum())
-        beta = 0.0
-        if last is not None and last[1] > 0:
-            beta = max((norm - float((last[0] * mz).sum())) / last[1], 0.0)
-            if not norm + beta * float((gradient * m_direction).sum()) > 0:
-                beta = 0.0
-        last = gradient, norm
+        norm, kept = (float((each * mz).sum()) for each in (gradient, last_gradient))
+        beta = polak_ribiere(norm, kept, float((gradient * m_direction).sum()), last_norm)
+        last_gradient, last_norm = gradient, norm
         direction, m_direction = torch.add(z, direction, alpha=beta), torch.add(mz, m_direction, alpha=beta)
         cross = direction @ mb
         cross = cross + cross.mT
@@ -69,7 +66,7 @@ def solve_small(w: Tensor, style: Tensor, mu: float, n_upd: int, tolerance: floa
         along = torch.stack([cross, square, mismatch]).flatten(1)
         (crosses, mixed, _), (_, squares, mismatched), _ = (along @ along.mT).tolist()
         slope, length = torch.stack([(gradient * m_direction).sum(), (direction * m_direction).sum()]).tolist()
-        eta, change = best_step(-slope, length + mu * (crosses + 2 * mismatched), -2 * mu * mixed, mu * squares)
+        eta, change = best_step(*quartic(mu, slope, length, crosses, mismatched, mixed, squares))
         b, mb = torch.sub(b, direction, alpha=eta), torch.sub(mb, m_direction, alpha=eta)
         t = t - eta * cross + eta**2 * square
         mismatch = t - style

@@ -16,6 +16,8 @@ from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, given_or_this
 from ift.native.suited import suited
 from ift.native.team import together
+from ift.transformations.conjugacy import polak_ribiere
+from ift.transformations.line_search import quartic
 from ift.transformations.passes.kernel import SUMS, Numbers, Order, write_compare, write_move, write_spread, write_turn
 from ift.transformations.updates import Problem
 
@@ -126,11 +128,7 @@ class _Picture:
         norm, kept, along, entries = self._summed(self._programs.compare)
         sketched = self._sketched.of(held["gradient"])
         norm, kept = norm - sketched.norm, kept - sketched.kept
-        beta = 0.0
-        if self._conjugate and self._norm > 0 and norm > kept:
-            beta = (norm - kept) / self._norm  # Polak–Ribière
-            if not norm + beta * along > 0:
-                beta = 0.0  # a direction that does not descend is given up for the gradient
+        beta = polak_ribiere(norm, kept, along, self._norm) if self._conjugate else 0.0
         slope, last_length = norm + beta * along, self._length
         self._norm = norm
         self._length = norm - sketched.length + beta * (2 * (along - sketched.along) + beta * last_length)
@@ -140,8 +138,7 @@ class _Picture:
         numbers.one_over_s = 1 / numbers.s
         self._run(self._programs.turn)
         crosses, mismatched, mixed, squares = self._summed(self._programs.spread)
-        mu = self._mu
-        return [-slope, self._length + mu * (crosses + 2 * mismatched), -2 * mu * mixed, mu * squares]
+        return list(quartic(self._mu, slope, self._length, crosses, mismatched, mixed, squares))
 
     def _scale(self) -> float:
         """That makes D as long as B, as M measures it, so that nothing is lost when one is taken from the other.
