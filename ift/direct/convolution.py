@@ -8,8 +8,10 @@ from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ift.direct.kernel import Order, write_direct
+from ift.native.code import DEPTH_STEP
 from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, given_or_this
 from ift.native.suited import suited
@@ -54,7 +56,9 @@ class DirectFilters:
         lines = weight.permute(0, 2, 3, 1).reshape(channels_out, size, size * channels)
         paired = blocking.pairs and weight.dtype == torch.bfloat16
         lines = _pairs(lines) if paired else lines.float().unsqueeze(-1)
-        strips = lines.reshape(channels_out // blocking.columns, blocking.columns, -1, lines.shape[-1])
+        numbers = lines.flatten(1, 2)
+        numbers = functional.pad(numbers, (0, 0, 0, -numbers.shape[1] % DEPTH_STEP))
+        strips = numbers.reshape(-1, blocking.columns, *numbers.shape[1:])
         return cls(strips.transpose(1, 2).contiguous(), bias.float(), size, channels, blocking)
 
 
@@ -67,10 +71,14 @@ def _pairs(lines: Tensor) -> Tensor:
 
 @lru_cache(256)
 def _places(size: int, channels: int, row: int, paired: bool) -> ctypes.Array[ctypes.c_int64]:
-    """Where each number or pair is, from a pixel on; rows of the source are so many numbers apart."""
+    """Where each number or pair is, from a pixel on; rows of the source are so many numbers apart.
+
+    Up to the depth of the filters: what is behind the rest is taken times 0, and may be anything that is there.
+    """
     length = size * channels
     in_line = [min(place, length - 2) for place in range(0, length, 2)] if paired else list(range(length))
     places = [line * row + place for line in range(size) for place in in_line]
+    places += places[-1:] * (-len(places) % DEPTH_STEP)
     return (ctypes.c_int64 * len(places))(*places)
 
 

@@ -57,7 +57,6 @@ def write_direct(name: str, blocking: Blocking, *, paired: bool) -> ir.Module:
     names = ("source_step", "source_row", "depth", "channels_out", "height", "width")
     step, row_step, depth, channels_out, height, width = (fields.number(each) for each in names)
     last = build.sub(width, index(1))
-    zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
     with code.until_taken(fields, "next_row", index(1), height) as (row, _):
         line, line_out = code.at(source, row, row_step), code.at(result, row, width, channels_out)
         with code.loop(channels_out, blocking.columns) as (channel, _):
@@ -66,16 +65,15 @@ def write_direct(name: str, blocking: Blocking, *, paired: bool) -> ir.Module:
             with code.loop(width, blocking.rows) as (first, _):
                 columns = [build.add(first, index(r)) for r in range(blocking.rows)]
                 seen = [code.at(line, code.smaller(column, last), step) for column in columns]
-                with code.loop(depth, 1, zeros) as (number, sums):
+
+                def left(number: ir.Value) -> list[ir.Value]:
                     place = build.load(code.at(places, number))
-                    left = [build.bitcast(code.at(each, place), factors) for each in seen]
-                    right = code.load_all(code.at(strip, number, blocking.columns), blocking.vectors)
-                    code.add_products(sums, left, right)
-                for r, column in enumerate(columns):
-                    mine = sums[r * blocking.vectors : (r + 1) * blocking.vectors]
-                    values = [code.positive(build.fadd(*each)) for each in zip(mine, offsets, strict=True)]
-                    inside = build.icmp_signed("<", column, width)
-                    target = build.select(inside, code.at(line_out, column, channels_out), dump)
+                    return [build.bitcast(code.at(pixel, place), factors) for pixel in seen]
+
+                for r, sums in code.product(depth, left, strip, blocking.vectors):
+                    values = [code.positive(build.fadd(*each)) for each in zip(sums, offsets, strict=True)]
+                    inside = build.icmp_signed("<", columns[r], width)
+                    target = build.select(inside, code.at(line_out, columns[r], channels_out), dump)
                     code.store_all(values, code.at(target, channel), past_caches=True)
     code.settle()
     build.ret_void()

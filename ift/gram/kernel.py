@@ -13,7 +13,7 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, PAIR, Code, begin, index, void_function
+from ift.native.code import BFLOAT16, DEPTH_STEP, FLOAT, INDEX, PAIR, Code, begin, index, void_function
 from ift.native.processor import Blocking
 
 _FLOATS, _DOUBLES = FLOAT.as_pointer(), ir.DoubleType().as_pointer()
@@ -63,22 +63,24 @@ def write_gram(name: str, blocking: Blocking, *, half: bool, paired: bool) -> ir
     with code.until_taken(fields, "next_pixel", block, all_pixels) as (first, count):
         source = code.at(fields.pointer("source", pixels), first, channels)
         about = [] if paired else [fields.pointer("origin", _FLOATS)]
-        build.call(load_strips, [source, *about, sums, scratch, channels, count])
-        multiplied = build.sdiv(build.add(count, index(1)), index(2)) if paired else count
+        taken = index(DEPTH_STEP * (2 if paired else 1))
+        steps = build.sdiv(build.add(count, build.sub(taken, index(1))), taken)
+        multiplied = build.mul(steps, index(DEPTH_STEP))
+        build.call(load_strips, [source, *about, sums, scratch, channels, count, multiplied])
         build.call(multiply, [scratch, products, channels, multiplied])
     build.ret_void()
     return module
 
 
 def _write_load(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -> ir.Function:
-    """Brings pixels less the origin into strips (channels / S, count, S), and adds them to the sums."""
-    function, (source, origin, sums, strips, channels, count) = void_function(
-        module, "load_strips", [pixels, _FLOATS, _DOUBLES, _FLOATS, INDEX, INDEX]
+    """Brings pixels less the origin into strips (channels / S, depth, S), and adds them to the sums."""
+    function, (source, origin, sums, strips, channels, count, depth) = void_function(
+        module, "load_strips", [pixels, _FLOATS, _DOUBLES, _FLOATS, INDEX, INDEX, INDEX]
     )
     code = Code(function, blocking)
     lanes = [v * blocking.lanes for v in range(blocking.vectors)]
     with code.loop(channels, blocking.columns) as (start, _):
-        strip = code.at(strips, start, count)
+        strip = code.at(strips, start, depth)
         middle = code.load_all(code.at(origin, start), blocking.vectors)
         with code.loop(count, 1, [code.constant(0)] * blocking.vectors) as (pixel, totals):
             here = code.at(code.at(source, pixel, channels), start)
@@ -89,14 +91,15 @@ def _write_load(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -
                 totals[v] = code.builder.fadd(totals[v], x)
         for v, lane in enumerate(lanes):
             code.add_to(code.at(code.at(sums, start), lane), totals[v])
+        _fill(code, blocking, strip, count, depth)
     code.builder.ret_void()
     return function
 
 
 def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerType) -> ir.Function:
-    """Brings pairs of pixels into strips (channels / S, ⌈count / 2⌉, S), and adds them to the sums."""
-    function, (source, sums, strips, channels, count) = void_function(
-        module, "load_strips", [pixels, _DOUBLES, PAIR.as_pointer(), INDEX, INDEX]
+    """Brings pairs of pixels into strips (channels / S, depth, S), and adds them to the sums."""
+    function, (source, sums, strips, channels, count, depth) = void_function(
+        module, "load_strips", [pixels, _DOUBLES, PAIR.as_pointer(), INDEX, INDEX, INDEX]
     )
     code = Code(function, blocking)
     build = code.builder
@@ -104,7 +107,7 @@ def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerT
     pairs = build.sdiv(build.add(count, index(1)), index(2))
     following = code.at(source, count, channels)  # pixels, of which each step fetches as much as it needs itself
     with code.loop(channels, blocking.columns) as (start, _):
-        strip = code.at(strips, start, pairs)
+        strip = code.at(strips, start, depth)
         with code.loop(count, 2, [code.constant(0)] * blocking.vectors) as (pixel, totals):
             after = build.add(pixel, index(1))
             is_there = build.icmp_signed("<", after, count)  # else there is nothing beside the last
@@ -123,8 +126,17 @@ def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerT
                 totals[v] = build.fadd(totals[v], build.fadd(one, other))
         for v, lane in enumerate(lanes):
             code.add_to(code.at(code.at(sums, start), lane), totals[v])
+        _fill(code, blocking, strip, pairs, depth)
     build.ret_void()
     return function
+
+
+def _fill(code: Code, blocking: Blocking, strip: ir.Value, filled: ir.Value, depth: ir.Value) -> None:
+    """Zeros behind what is in a strip."""
+    width = blocking.columns
+    behind, count = code.at(strip, filled, width), code.builder.mul(code.builder.sub(depth, filled), index(width))
+    with code.loop(count, code.lanes) as (place, _):
+        code.store(code.constant(0), code.at(behind, place))
 
 
 def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
@@ -136,11 +148,11 @@ def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerTy
     build = code.builder
 
     def multiply(top: ir.Value, column: ir.Value, row: ir.Value, first: int = 0) -> None:
-        totals = code.strips_product(code.at(strips, top, count), code.at(strips, column, count), count, row, first)
-        for r in range(blocking.rows):
+        left, right = code.at(strips, top, count), code.at(strips, column, count)
+        for r, totals in code.strips_product(left, right, count, row, first):
             line = code.at(code.at(products, build.add(build.add(top, row), index(r)), channels), column)
-            for v in range(first, blocking.vectors):
-                code.add_to(code.at(line, v * blocking.lanes), totals.pop(0))
+            for v, total in enumerate(totals, first):
+                code.add_to(code.at(line, v * blocking.lanes), total)
 
     with code.loop(channels, blocking.columns) as (top, _):
         for vector in range(blocking.vectors):

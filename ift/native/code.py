@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from llvmlite import ir
@@ -18,6 +18,11 @@ PAIR = ir.IntType(32)  # two of them that follow each other
 
 LINE = 64
 """Bytes that caches hold and memory is written in."""
+
+DEPTH_STEP = 4
+"""What depths of products are multiples of."""
+
+_UNROLLED, _ROWS_AT_END = 2, 2
 
 _BITS = ir.IntType(32)
 
@@ -107,9 +112,16 @@ class Code:
         """a₀·b₀ + a₁·b₁ + c of pairs and float32, rounded to float32 on the way; for processors that have it.
 
         By its name, for what LLVM calls it depends on LLVM.
+
+        Args:
+            a: vector of pairs, or the address of a pair that is taken in each lane.
+            b: vector of pairs.
+            c: vector of float32.
         """
-        kind = ir.FunctionType(self.vector, [self._integers, self._integers, self.vector])
-        return self.builder.asm(kind, "vdpbf16ps $1, $2, $0", "=v,v,v,0", [a, b, c], side_effect=False)
+        kind = ir.FunctionType(self.vector, [a.type, self._integers, self.vector])
+        there, constraint = (f"($1){{1to{self.lanes}}}", "r") if isinstance(a.type, ir.PointerType) else ("$1", "v")
+        text = f"vdpbf16ps {there}, $2, $0"
+        return self.builder.asm(kind, text, f"=v,{constraint},v,0", [a, b, c], side_effect=False)
 
     def positive(self, a: ir.Value) -> ir.Value:
         """The greater of a number and 0; what is not a number stays one."""
@@ -171,43 +183,70 @@ class Code:
         """So many vectors that follow each other."""
         return [self.load(self.at(pointer, number * self.lanes)) for number in range(count)]
 
-    def add_products(self, sums: list[ir.Value], factors: Sequence[ir.Value], vectors: Sequence[ir.Value]) -> None:
-        """Adds factor · vector to the sum of each pair, those of the first factor first.
+    def product(
+        self, depth: ir.Value, left: Callable[[ir.Value], Sequence[ir.Value]], right: ir.Value, vectors: int
+    ) -> Iterator[tuple[int, list[ir.Value]]]:
+        """Σ left · right over a depth, of as many rows as registers hold.
+
+        The last few numbers of the depth are multiplied for two rows, then for the next two. So what is done with the
+        first sums, above all storing them, goes on beside products of the others: a processor that gets sixteen
+        vectors to be stored at once multiplies nothing for twenty cycles.
 
         Args:
-            sums: to be replaced.
-            factors: addresses of float32, or of pairs.
-            vectors: of the same, to be multiplied with each of them.
+            depth: numbers, or pairs, to be summed over: a multiple of `DEPTH_STEP`, and not 0.
+            left: gives, for a place of the depth, the addresses of the float32 or the pair of each row.
+            right: address of a strip, (depth, S) of the same, S the blocking's columns.
+            vectors: of the strip that are multiplied, from there on.
+
+        Yields:
+            Each row and its vectors, as soon as they are complete.
         """
-        for r, address in enumerate(factors):
-            factor = self.broadcast(address)
-            multiply_add = self.multiply_add_pairs if address.type.pointee == PAIR else self.multiply_add
-            for v, vector in enumerate(vectors):
-                place = r * len(vectors) + v
-                sums[place] = multiply_add(factor, vector, sums[place])
+        rows = self._blocking.rows
+
+        def add_products(sums: list[ir.Value], some: range, place: ir.Value) -> None:
+            strip = self.load_all(self.at(right, place, self._blocking.columns), vectors)
+            addresses = left(place)
+            for row in some:
+                address = addresses[row]
+                paired = address.type.pointee == PAIR
+                factor = address if paired else self.broadcast(address)
+                multiply_add = self.multiply_add_pairs if paired else self.multiply_add
+                for number, vector in enumerate(strip, row * vectors):
+                    sums[number] = multiply_add(factor, vector, sums[number])
+
+        begun = self.builder.sub(depth, index(DEPTH_STEP))
+        with self.loop(begun, _UNROLLED, [self.constant(0)] * (rows * vectors)) as (start, sums):
+            for step in range(_UNROLLED):
+                add_products(sums, range(rows), self.builder.add(start, index(step)))
+        for first in range(0, rows, _ROWS_AT_END):
+            last = range(first, first + _ROWS_AT_END)
+            for step in range(DEPTH_STEP):
+                add_products(sums, last, self.builder.add(begun, index(step)))
+            for row in last:
+                yield row, sums[row * vectors : (row + 1) * vectors]
 
     def strips_product(
         self, left: ir.Value, right: ir.Value, depth: ir.Value, row: ir.Value, first: int = 0
-    ) -> list[ir.Value]:
-        """Σ left · right over the depth of two strips, as many rows as registers hold.
+    ) -> Iterator[tuple[int, list[ir.Value]]]:
+        """The `product` of two strips, each (depth, S) float32 or pairs, S the blocking's columns.
 
         Args:
-            left: (depth, S) float32 or pairs, for rows of the result, S the blocking's columns.
-            right: the same, for columns of the result.
-            depth: numbers, or pairs, to be summed over.
+            left: for rows of the result.
+            right: for columns of the result.
+            depth: as there.
             row: of the left strip, the first.
             first: of the vectors of the right strip.
 
-        Returns:
-            All vectors of that row, from the first on, then those of the next.
+        Yields:
+            Each row, counted from that one, and its vectors, from the first on.
         """
-        rows, vectors, width = self._blocking.rows, self._blocking.vectors - first, index(self._blocking.columns)
-        with self.loop(depth, 1, [self.constant(0)] * (rows * vectors)) as (place, sums):
-            start = self.builder.mul(place, width)
-            factors = self.at(left, self.builder.add(start, row))
-            columns = self.load_all(self.at(self.at(right, start), first * self.lanes), vectors)
-            self.add_products(sums, [self.at(factors, r) for r in range(rows)], columns)
-        return sums
+
+        def factors(place: ir.Value) -> list[ir.Value]:
+            start = self.at(self.at(left, place, self._blocking.columns), row)
+            return [self.at(start, r) for r in range(self._blocking.rows)]
+
+        vectors = self._blocking.vectors - first
+        return self.product(depth, factors, self.at(right, first * self.lanes), vectors)
 
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
         """Writes a vector to an address of its type, or rounds float32, half to even, to one of bfloat16."""

@@ -293,16 +293,12 @@ def _write_product(module: ir.Module, blocking: Blocking, factors: ir.PointerTyp
     )
     code = Code(function, blocking)
     build = code.builder
-    zeros = [code.constant(0)] * (blocking.rows * blocking.vectors)
     products = build.bitcast(c, _FLOATS)
     with code.loop(count, blocking.rows) as (top, _):
-        left = [build.bitcast(code.at(a, build.add(top, index(r)), row), factors) for r in range(blocking.rows)]
-        with code.loop(depth, 1, zeros) as (place, sums):
-            right = code.load_all(code.at(b, place, blocking.columns), blocking.vectors)
-            code.add_products(sums, [code.at(line, place) for line in left], right)
+        lines = [build.bitcast(code.at(a, build.add(top, index(r)), row), factors) for r in range(blocking.rows)]
         target = code.at(products, top, blocking.columns)
-        for number, value in enumerate(sums):
-            code.store(value, code.at(target, number * blocking.lanes))
+        for r, sums in code.product(depth, lambda place: [code.at(line, place) for line in lines], b, blocking.vectors):
+            code.store_all(sums, code.at(target, r * blocking.columns))
     build.ret_void()
     return function
 

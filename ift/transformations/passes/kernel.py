@@ -147,7 +147,7 @@ def write_spread(name: str, blocking: Blocking) -> ir.Module:
     def product(which: int, top: ir.Value, beside: ir.Value, row: ir.Value) -> list[ir.Value]:
         pair = code.at(strips, area, which)
         left, right = code.at(pair, top, strip), code.at(code.at(pair, area), beside, strip)
-        return code.strips_product(left, right, each.size, row)
+        return [total for _, totals in code.strips_product(left, right, each.size, row) for total in totals]
 
     with code.until_taken(each.fields, "next", index(1), build.mul(count, count)) as (number, _):
         top, beside = build.sdiv(number, count), build.srem(number, count)
