@@ -13,10 +13,14 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, DEPTH_STEP, FLOAT, INDEX, PAIR, Code, begin, index, void_function
+from ift.native.code import BFLOAT16, BYTE, DEPTH_STEP, FLOAT, INDEX, LINE, PAIR, Code, begin, index, void_function
 from ift.native.processor import Blocking
 
 _FLOATS, _DOUBLES = FLOAT.as_pointer(), ir.DoubleType().as_pointer()
+
+
+_ONES = 0x3F803F80
+"""A pair of them, by its bits."""
 
 
 class Order(ctypes.Structure):
@@ -31,6 +35,7 @@ class Order(ctypes.Structure):
         ("pixels", ctypes.c_int64),
         ("channels", ctypes.c_int64),
         ("block", ctypes.c_int64),  # pixels at a time, an even number
+        ("threads", ctypes.c_int64),
         ("next_pixel", ctypes.c_int64),
         ("next_thread", ctypes.c_int64),
     ]
@@ -60,14 +65,20 @@ def write_gram(name: str, blocking: Blocking, *, half: bool, paired: bool) -> ir
     products = code.at(fields.pointer("products", _DOUBLES), own, build.mul(channels, channels))
     depth = build.sdiv(block, index(2)) if paired else block
     scratch = code.at(fields.pointer("scratch", factors), own, build.mul(depth, channels))
-    with code.until_taken(fields, "next_pixel", block, all_pixels) as (first, count):
-        source = code.at(fields.pointer("source", pixels), first, channels)
+    source = fields.pointer("source", pixels)
+    lines = build.sdiv(build.mul(block, channels), index(LINE // (2 if half else 4)))
+    with code.until_taken_ahead(fields, "next_pixel", block, all_pixels, fields.number("threads")) as (
+        first,
+        count,
+        following,
+    ):
         about = [] if paired else [fields.pointer("origin", _FLOATS)]
         taken = index(DEPTH_STEP * (2 if paired else 1))
         steps = build.sdiv(build.add(count, build.sub(taken, index(1))), taken)
         multiplied = build.mul(steps, index(DEPTH_STEP))
-        build.call(load_strips, [source, *about, sums, scratch, channels, count, multiplied])
-        build.call(multiply, [scratch, products, channels, multiplied])
+        build.call(load_strips, [code.at(source, first, channels), *about, sums, scratch, channels, count, multiplied])
+        ahead = build.bitcast(code.at(source, following, channels), BYTE.as_pointer())
+        build.call(multiply, [scratch, products, channels, multiplied, ahead, lines])
     build.ret_void()
     return module
 
@@ -105,7 +116,8 @@ def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerT
     build = code.builder
     lanes = [v * blocking.lanes for v in range(blocking.vectors)]
     pairs = build.sdiv(build.add(count, index(1)), index(2))
-    following = code.at(source, count, channels)  # pixels, of which each step fetches as much as it needs itself
+    nothing = ir.Constant(ir.VectorType(BFLOAT16, blocking.lanes), None)
+    ones = ir.Constant(ir.VectorType(PAIR, blocking.lanes), [_ONES] * blocking.lanes)
     with code.loop(channels, blocking.columns) as (start, _):
         strip = code.at(strips, start, depth)
         with code.loop(count, 2, [code.constant(0)] * blocking.vectors) as (pixel, totals):
@@ -116,14 +128,11 @@ def _write_load_pairs(module: ir.Module, blocking: Blocking, pixels: ir.PointerT
                 for each in (pixel, build.select(is_there, after, pixel))
             )
             there = code.at(strip, build.sdiv(pixel, index(2)), blocking.columns)
-            share = code.at(code.at(following, start, count), pixel, blocking.columns)
-            for line in range(2):
-                code.prefetch(code.at(share, line * blocking.columns))
             for v, lane in enumerate(lanes):
-                one, loaded = (code.load(code.at(each, lane)) for each in (here, beside))
-                other = build.select(is_there, loaded, code.constant(0))
-                code.store(code.pair(one, other), code.at(there, lane))
-                totals[v] = build.fadd(totals[v], build.fadd(one, other))
+                one, other = (code.load_halves(code.at(each, lane)) for each in (here, beside))
+                pairs_of_both = code.beside(one, build.select(is_there, other, nothing))
+                code.store(pairs_of_both, code.at(there, lane))
+                totals[v] = code.multiply_add_pairs(pairs_of_both, ones, totals[v])
         for v, lane in enumerate(lanes):
             code.add_to(code.at(code.at(sums, start), lane), totals[v])
         _fill(code, blocking, strip, pairs, depth)
@@ -140,16 +149,26 @@ def _fill(code: Code, blocking: Blocking, strip: ir.Value, filled: ir.Value, dep
 
 
 def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
-    """Adds the products of all pairs of strips, the second not before the first; on the diagonal, of their vectors."""
-    function, (strips, products, channels, count) = void_function(
-        module, "multiply_strips", [factors, _DOUBLES, INDEX, INDEX]
+    """Adds the products of all pairs of strips, the second not before the first; on the diagonal, of their vectors.
+
+    Meanwhile, so many lines of the next block are fetched, while they last by each product as many as it can.
+    """
+    function, (strips, products, channels, depth, ahead, lines) = void_function(
+        module, "multiply_strips", [factors, _DOUBLES, INDEX, INDEX, BYTE.as_pointer(), INDEX]
     )
     code = Code(function, blocking)
     build = code.builder
+    fetched = build.alloca(INDEX)
+    build.store(index(0), fetched)
+
+    def fetch(_: ir.Value) -> None:
+        line = build.load(fetched)
+        code.prefetch(code.at(ahead, line, LINE))
+        build.store(code.smaller(build.add(line, index(1)), lines), fetched)
 
     def multiply(top: ir.Value, column: ir.Value, row: ir.Value, first: int = 0) -> None:
-        left, right = code.at(strips, top, count), code.at(strips, column, count)
-        for r, totals in code.strips_product(left, right, count, row, first):
+        left, right = code.at(strips, top, depth), code.at(strips, column, depth)
+        for r, totals in code.strips_product(left, right, depth, row, first, fetch):
             line = code.at(code.at(products, build.add(build.add(top, row), index(r)), channels), column)
             for v, total in enumerate(totals, first):
                 code.add_to(code.at(line, v * blocking.lanes), total)

@@ -75,6 +75,7 @@ def _summed(pixels: Tensor, origin: Tensor | None, blocking: Blocking) -> tuple[
         pixels=count,
         channels=channels,
         block=_BLOCK,
+        threads=threads,
     )
     program = _program(blocking, pixels.dtype == torch.bfloat16, origin is None)
     together(program, ctypes.addressof(order), threads)

@@ -169,9 +169,12 @@ class Code:
         if pointer.type.pointee != BFLOAT16:
             vector = ir.VectorType(pointer.type.pointee, self.lanes)
             return self.builder.load(self.builder.bitcast(pointer, vector.as_pointer()), align=4)
-        bits = self.builder.load(self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
-        wide = self.builder.zext(bits, self._integers)
+        wide = self.builder.zext(self.load_halves(pointer), self._integers)
         return self.builder.bitcast(self.builder.shl(wide, self._bits(16)), self.vector)
+
+    def load_halves(self, pointer: ir.Value) -> ir.Value:
+        """As many bfloat16 as a vector holds float32, by their bits."""
+        return self.builder.load(self.builder.bitcast(pointer, self._halves.as_pointer()), align=2)
 
     def load_pairs(self, pointer: ir.Value) -> list[ir.Value]:
         """The vectors of the first and of the second bfloat16 of each pair at an address of bfloat16, as float32."""
@@ -184,7 +187,12 @@ class Code:
         return [self.load(self.at(pointer, number * self.lanes)) for number in range(count)]
 
     def product(
-        self, depth: ir.Value, left: Callable[[ir.Value], Sequence[ir.Value]], right: ir.Value, vectors: int
+        self,
+        depth: ir.Value,
+        left: Callable[[ir.Value], Sequence[ir.Value]],
+        right: ir.Value,
+        vectors: int,
+        meanwhile: Callable[[ir.Value], None] = lambda _: None,
     ) -> Iterator[tuple[int, list[ir.Value]]]:
         """Σ left · right over a depth, of as many rows as registers hold.
 
@@ -197,6 +205,7 @@ class Code:
             left: gives, for a place of the depth, the addresses of the float32 or the pair of each row.
             right: address of a strip, (depth, S) of the same, S the blocking's columns.
             vectors: of the strip that are multiplied, from there on.
+            meanwhile: what else to do, given the number of times that it has been done before.
 
         Yields:
             Each row and its vectors, as soon as they are complete.
@@ -216,6 +225,7 @@ class Code:
 
         begun = self.builder.sub(depth, index(DEPTH_STEP))
         with self.loop(begun, _UNROLLED, [self.constant(0)] * (rows * vectors)) as (start, sums):
+            meanwhile(self.builder.sdiv(start, index(_UNROLLED)))
             for step in range(_UNROLLED):
                 add_products(sums, range(rows), self.builder.add(start, index(step)))
         for first in range(0, rows, _ROWS_AT_END):
@@ -226,7 +236,13 @@ class Code:
                 yield row, sums[row * vectors : (row + 1) * vectors]
 
     def strips_product(
-        self, left: ir.Value, right: ir.Value, depth: ir.Value, row: ir.Value, first: int = 0
+        self,
+        left: ir.Value,
+        right: ir.Value,
+        depth: ir.Value,
+        row: ir.Value,
+        first: int = 0,
+        meanwhile: Callable[[ir.Value], None] = lambda _: None,
     ) -> Iterator[tuple[int, list[ir.Value]]]:
         """The `product` of two strips, each (depth, S) float32 or pairs, S the blocking's columns.
 
@@ -236,6 +252,7 @@ class Code:
             depth: as there.
             row: of the left strip, the first.
             first: of the vectors of the right strip.
+            meanwhile: as there.
 
         Yields:
             Each row, counted from that one, and its vectors, from the first on.
@@ -246,7 +263,7 @@ class Code:
             return [self.at(start, r) for r in range(self._blocking.rows)]
 
         vectors = self._blocking.vectors - first
-        return self.product(depth, factors, self.at(right, first * self.lanes), vectors)
+        return self.product(depth, factors, self.at(right, first * self.lanes), vectors, meanwhile)
 
     def store(self, value: ir.Value, pointer: ir.Value) -> None:
         """Writes a vector to an address of its type, or rounds float32, half to even, to one of bfloat16."""
@@ -318,10 +335,11 @@ class Code:
             length //= 2
         return current[0]
 
-    def pair(self, first: ir.Value, second: ir.Value) -> ir.Value:
-        """Numbers of two vectors, float32 that are bfloat16 numbers, beside each other as pairs."""
-        low, high = (self.builder.bitcast(each, self._integers) for each in (first, second))
-        return self.builder.or_(self.builder.lshr(low, self._bits(16)), high)
+    def beside(self, first: ir.Value, second: ir.Value) -> ir.Value:
+        """Pairs of what `load_halves` has given twice."""
+        order = [place for lane in range(self.lanes) for place in (lane, self.lanes + lane)]
+        both = self.builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_BITS, 2 * self.lanes), order))
+        return self.builder.bitcast(both, self._integers)
 
     def add_to(self, pointer: ir.Value, value: ir.Value) -> None:
         """Adds a vector to what is at an address of float64."""
@@ -362,15 +380,48 @@ class Code:
         Yields:
             The first, and how many.
         """
+        with self._while_below(stop, lambda: fields.take(name, block)) as first:
+            yield first, self.smaller(self.builder.sub(stop, first), block)
+
+    @contextmanager
+    def until_taken_ahead(
+        self, fields: Fields, name: str, block: ir.Value, stop: ir.Value, threads: ir.Value
+    ) -> Iterator[tuple[ir.Value, ir.Value, ir.Value]]:
+        """The same by a thread that takes the next block already while it works on one, so as to fetch what it needs.
+
+        Not where that would leave too few for others: only while there is one for each of the threads.
+
+        Yields:
+            The first, how many, and the first of the next block, or the same once more if none has been taken.
+        """
+        build, nothing = self.builder, index(-1)
+        kept = build.alloca(INDEX)
+        build.store(nothing, kept)
+
+        def take() -> ir.Value:
+            ahead = build.load(kept)
+            none_kept = build.icmp_signed("==", ahead, nothing)
+            return build.select(none_kept, fields.take(name, build.select(none_kept, block, index(0))), ahead)
+
+        with self._while_below(stop, take) as first:
+            left = build.sub(stop, fields.number(name))
+            plenty = build.icmp_signed(">", left, build.mul(threads, block))
+            ahead = fields.take(name, build.select(plenty, block, index(0)))
+            build.store(build.select(plenty, ahead, nothing), kept)
+            following = build.select(plenty, self.smaller(ahead, build.sub(stop, index(1))), first)
+            yield first, self.smaller(build.sub(stop, first), block), following
+
+    @contextmanager
+    def _while_below(self, stop: ir.Value, take: Callable[[], ir.Value]) -> Iterator[ir.Value]:
+        """What is taken, until that is not below a limit."""
         builder = self.builder
         head, body, after = (builder.append_basic_block() for _ in range(3))
         builder.branch(head)
         builder.position_at_end(head)
-        first = fields.take(name, block)
-        builder.cbranch(builder.icmp_signed("<", first, stop), body, after)
+        taken = take()
+        builder.cbranch(builder.icmp_signed("<", taken, stop), body, after)
         builder.position_at_end(body)
-        left = builder.sub(stop, first)
-        yield first, builder.select(builder.icmp_signed("<", left, block), left, block)
+        yield taken
         builder.branch(head)
         builder.position_at_end(after)
 

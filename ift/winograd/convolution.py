@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 import torch
 from torch import Tensor
 
+from ift.native.code import LINE
 from ift.native.machine_code import MachineCode
 from ift.native.processor import Blocking, given_or_this
 from ift.native.reflected import reflected
@@ -28,6 +29,9 @@ PAIRS = cook_toom([0, Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(
 _FEW, _MANY = 24, 64
 """Tiles that are worked on together, at most: what they take should stay near the processor, but all filters are read
 once for them, of which many channels in float32 have many."""
+
+_NEAR = 1 << 20
+"""Bytes that the cache of a core holds. More is not fetched ahead."""
 
 _FILTERS_IN_TILES = 3
 """What reading the filters costs a block, as a number of tiles."""
@@ -186,6 +190,8 @@ def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tenso
             tiles_across=across,
             tiles=down * across,
             block=block,
+            lines_ahead=_lines_ahead(features, filters, block, scratch),
+            threads=threads,
         )
         together(program, ctypes.addressof(order), threads)
     return result, pooled
@@ -200,6 +206,19 @@ def _program(blocking: Blocking, half: bool, paired: bool, ending: Ending) -> Ma
     name = "convolve_bfloat16" if half else "convolve_float32"
     transforms = PAIRS if paired else SINGLES
     return MachineCode(write_convolution(name, transforms, blocking, half=half, paired=paired, ending=ending), name)
+
+
+def _lines_ahead(features: Tensor, filters: Filters, block: int, scratch: Scratch) -> int:
+    """Lines of 64 bytes of what the next block sees, for each product to fetch; 0 where the cache has no room for it.
+
+    The products take turns with the rows of tiles, so each has a share of one row.
+    """
+    side, tile = len(filters.transforms.input), len(filters.transforms.output)
+    row = block * tile * filters.channels * features.element_size()
+    if scratch.size + side * row > _NEAR:
+        return 0
+    strips, planes = filters.transformed.shape[:2]
+    return math.ceil(row / LINE / (strips * planes // side))
 
 
 @lru_cache(256)

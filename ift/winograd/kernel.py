@@ -22,7 +22,7 @@ from functools import reduce
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, BYTE, FLOAT, INDEX, LINE, PAIR, Code, begin, index, void_function
+from ift.native.code import BFLOAT16, BYTE, FLOAT, INDEX, LINE, PAIR, Code, Fields, begin, index, void_function
 from ift.native.processor import Blocking
 from ift.winograd.cook_toom import CookToom, Matrix
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
@@ -71,6 +71,8 @@ class Order(ctypes.Structure):
         ("tiles_across", ctypes.c_int64),
         ("tiles", ctypes.c_int64),
         ("block", ctypes.c_int64),  # tiles to be worked on together
+        ("lines_ahead", ctypes.c_int64),  # of what the next block sees, to be fetched by each product
+        ("threads", ctypes.c_int64),
         ("next_tile", ctypes.c_int64),
         ("next_thread", ctypes.c_int64),
     ]
@@ -154,23 +156,30 @@ def write_convolution(
     places_in_tile = index(len(transforms.input) ** 2)
     planes = index(len(transforms.input) ** 2 + paired)
     depth = build.sdiv(channels, index(2)) if paired else channels
+    ahead = _Ahead(code, fields, transforms, pixels)
 
     own = fields.take("next_thread", index(1))
     scratch = code.at(fields.pointer("scratch", BYTE.as_pointer()), own, fields.number("size"))
     targets = build.bitcast(scratch, _OFFSETS)
     dump, products, inputs = (code.at(scratch, fields.number(name)) for name in ("dump", "products", "inputs"))
     dump = build.bitcast(dump, pixels)
-    with code.until_taken(fields, "next_tile", block, tiles) as (first, count):
+    with code.until_taken_ahead(fields, "next_tile", block, tiles, fields.number("threads")) as (
+        first,
+        count,
+        following,
+    ):
         build.call(places, [targets, result, pooled, dump, channels_out, height, width, across, first, count])
         build.call(into, [source, rows, columns, channels, across, first, count, inputs, plane, row])
+        ahead.find(following)
         with code.loop(channels_out, blocking.columns) as (column, _):
             strip = code.at(filters, column, depth, planes)
+            calls = build.mul(build.sdiv(column, index(blocking.columns)), planes)
 
-            def multiply(position: ir.Value, count: ir.Value, strip: ir.Value = strip) -> None:
+            def multiply(position: ir.Value, count: ir.Value) -> None:
                 a = code.at(inputs, position, plane)
                 b = code.at(strip, position, depth, blocking.columns)
                 c = code.at(products, position, product_plane)
-                build.call(product, [a, row, b, c, count, depth])
+                build.call(product, [a, row, b, c, count, depth, *ahead.share(build.add(calls, position))])
 
             with code.loop(places_in_tile, 1) as (position, _):
                 multiply(position, count)
@@ -234,18 +243,12 @@ def _write_input_transform(
         down, right = build.sdiv(position, across), build.srem(position, across)
         above, left = code.at(rows, down, tile), code.at(columns, right, tile)
         row_starts = [build.load(code.at(above, i)) for i in range(side)]
-        beyond = build.add(build.load(code.at(left, seen - 1)), channels)
         with code.loop(channels, at_once) as (channel, _):
             lines = [code.at(code.at(source, channel), start) for start in row_starts]
-            # What the next two tiles see and these do not lies in a piece of each row; a share of it is fetched here.
-            share = code.at(code.at(source, beyond), channel, BESIDE * tile)
-            shares = [code.at(share, start) for start in row_starts]
             middle = loaded(code.at(lines[side // 2], build.load(code.at(left, tile)))) if paired else []
             with code.loop(index(seen), 1) as (j, _):
                 column = build.load(code.at(left, j))
                 values = [loaded(code.at(line, column)) for line in lines]
-                for each in shares:
-                    code.prefetch(code.at(each, j, at_once))
                 if paired:
                     values = [[build.fsub(*each) for each in zip(value, middle, strict=True)] for value in values]
                 for i, results in enumerate(_each(product_by_rows, code, transforms.input, values)):
@@ -283,24 +286,70 @@ def _store_factors(code: Code, values: Sequence[ir.Value], address: ir.Value) ->
 
 
 def _write_product(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
-    """C = A B for a strip of `blocking.columns` columns.
+    """C = A B for a strip of `blocking.columns` columns; meanwhile, so many lines of something else are fetched.
 
     Rows of A lie apart, and are worked on in full blocks: those behind the last may be anything.
     """
     numbers = BYTE.as_pointer()
-    function, (a, row, b, c, count, depth) = void_function(
-        module, "multiply", [numbers, INDEX, factors, numbers, INDEX, INDEX]
+    function, (a, row, b, c, count, depth, ahead, lines) = void_function(
+        module, "multiply", [numbers, INDEX, factors, numbers, INDEX, INDEX, numbers, INDEX]
     )
     code = Code(function, blocking)
     build = code.builder
     products = build.bitcast(c, _FLOATS)
+    blocks = build.sdiv(build.add(count, index(blocking.rows - 1)), index(blocking.rows))
+    last = build.sub(lines, index(1))
     with code.loop(count, blocking.rows) as (top, _):
-        lines = [build.bitcast(code.at(a, build.add(top, index(r)), row), factors) for r in range(blocking.rows)]
+        rows = [build.bitcast(code.at(a, build.add(top, index(r)), row), factors) for r in range(blocking.rows)]
         target = code.at(products, top, blocking.columns)
-        for r, sums in code.product(depth, lambda place: [code.at(line, place) for line in lines], b, blocking.vectors):
+
+        def fetch(times: ir.Value) -> None:
+            line = build.add(build.mul(times, blocks), build.sdiv(top, index(blocking.rows)))
+            code.prefetch(code.at(ahead, code.smaller(line, last), LINE))
+
+        def places(place: ir.Value) -> list[ir.Value]:
+            return [code.at(each, place) for each in rows]
+
+        for r, sums in code.product(depth, places, b, blocking.vectors, fetch):
             code.store_all(sums, code.at(target, r * blocking.columns))
     build.ret_void()
     return function
+
+
+class _Ahead:
+    """What the next block of a thread sees, for the products of this one to fetch.
+
+    All at once, it would have to wait for memory, which then has nothing to do until the next block.
+
+    Args:
+        code: that takes the blocks.
+        fields: of the order.
+        transforms: F(m, 3).
+        pixels: the type of the source.
+    """
+
+    def __init__(self, code: Code, fields: Fields, transforms: CookToom, pixels: ir.PointerType) -> None:
+        self._code = code
+        self._side, self._tile = len(transforms.input), len(transforms.output)
+        self._source = fields.pointer("source", pixels)
+        self._rows, self._columns = (fields.pointer(name, _OFFSETS) for name in ("rows", "columns"))
+        self._across, self._lines = fields.number("tiles_across"), fields.number("lines_ahead")
+        self._starts = code.builder.alloca(INDEX, self._side)
+
+    def find(self, tile: ir.Value) -> None:
+        """To be called when it is known with which tile the next block begins."""
+        code, build = self._code, self._code.builder
+        above = code.at(self._rows, build.sdiv(tile, self._across), self._tile)
+        left = build.load(code.at(self._columns, build.srem(tile, self._across), self._tile))
+        for i in range(self._side):
+            start = code.at(code.at(self._source, left), build.load(code.at(above, i)))
+            build.store(build.ptrtoint(start, INDEX), code.at(self._starts, i))
+
+    def share(self, number: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """For a product of this block, the first being 0: where what it fetches begins, and how many lines that is."""
+        build, side = self._code.builder, index(self._side)
+        row = build.inttoptr(build.load(self._code.at(self._starts, build.srem(number, side))), BYTE.as_pointer())
+        return self._code.at(row, build.sdiv(number, side), self._lines, LINE), self._lines
 
 
 def _write_output_transform(
