@@ -116,7 +116,7 @@ def convolve_direct(features: Tensor, filters: DirectFilters) -> Tensor:
     result = torch.empty(size_out, dtype=dtype, memory_format=torch.channels_last)
     places = _places(filters.size, channels, width * channels, filters.paired)
     dump = torch.empty(channels_out, dtype=dtype)
-    program = _program(filters.blocking, filters.paired)
+    program, threads = _program(filters.blocking, filters.paired), torch.get_num_threads()
     for source, target in zip(features, result, strict=True):
         order = Order(
             source=source.data_ptr(),
@@ -131,8 +131,9 @@ def convolve_direct(features: Tensor, filters: DirectFilters) -> Tensor:
             channels_out=channels_out,
             height=height_out,
             width=width_out,
+            threads=threads,
         )
-        together(program, ctypes.addressof(order), torch.get_num_threads())
+        together(program, ctypes.addressof(order), threads)
     return result
 
 

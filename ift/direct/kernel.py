@@ -10,7 +10,8 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, PAIR, begin, index
+from ift.native.code import BFLOAT16, FLOAT, INDEX, LINE, PAIR, begin, index
+from ift.native.fetching import Fetching
 from ift.native.processor import Blocking
 
 
@@ -33,6 +34,7 @@ class Order(ctypes.Structure):
         ("channels_out", ctypes.c_int64),
         ("height", ctypes.c_int64),  # of the result
         ("width", ctypes.c_int64),
+        ("threads", ctypes.c_int64),
         ("next_row", ctypes.c_int64),
     ]
 
@@ -57,7 +59,11 @@ def write_direct(name: str, blocking: Blocking, *, paired: bool) -> ir.Module:
     names = ("source_step", "source_row", "depth", "channels_out", "height", "width")
     step, row_step, depth, channels_out, height, width = (fields.number(each) for each in names)
     last = build.sub(width, index(1))
-    with code.until_taken(fields, "next_row", index(1), height) as (row, _):
+    fetching = Fetching(code)
+    lines = build.sdiv(build.mul(row_step, index(2 if paired else 4)), index(LINE))
+    threads = fields.number("threads")
+    with code.until_taken_ahead(fields, "next_row", index(1), height, threads) as (row, _, following):
+        fetching.begin(code.at(source, following, row_step), lines)
         line, line_out = code.at(source, row, row_step), code.at(result, row, width, channels_out)
         with code.loop(channels_out, blocking.columns) as (channel, _):
             strip = code.at(filters, channel, depth)
@@ -70,7 +76,7 @@ def write_direct(name: str, blocking: Blocking, *, paired: bool) -> ir.Module:
                     place = build.load(code.at(places, number))
                     return [build.bitcast(code.at(pixel, place), factors) for pixel in seen]
 
-                for r, sums in code.product(depth, left, strip, blocking.vectors):
+                for r, sums in code.product(depth, left, strip, blocking.vectors, fetching.fetch):
                     values = [code.positive(build.fadd(*each)) for each in zip(sums, offsets, strict=True)]
                     inside = build.icmp_signed("<", columns[r], width)
                     target = build.select(inside, code.at(line_out, columns[r], channels_out), dump)

@@ -14,6 +14,7 @@ import ctypes
 from llvmlite import ir
 
 from ift.native.code import BFLOAT16, BYTE, DEPTH_STEP, FLOAT, INDEX, LINE, PAIR, Code, begin, index, void_function
+from ift.native.fetching import Fetching
 from ift.native.processor import Blocking
 
 _FLOATS, _DOUBLES = FLOAT.as_pointer(), ir.DoubleType().as_pointer()
@@ -158,17 +159,12 @@ def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerTy
     )
     code = Code(function, blocking)
     build = code.builder
-    fetched = build.alloca(INDEX)
-    build.store(index(0), fetched)
-
-    def fetch(_: ir.Value) -> None:
-        line = build.load(fetched)
-        code.prefetch(code.at(ahead, line, LINE))
-        build.store(code.smaller(build.add(line, index(1)), lines), fetched)
+    fetching = Fetching(code)
+    fetching.begin(ahead, lines)
 
     def multiply(top: ir.Value, column: ir.Value, row: ir.Value, first: int = 0) -> None:
         left, right = code.at(strips, top, depth), code.at(strips, column, depth)
-        for r, totals in code.strips_product(left, right, depth, row, first, fetch):
+        for r, totals in code.strips_product(left, right, depth, row, first, fetching.fetch):
             line = code.at(code.at(products, build.add(build.add(top, row), index(r)), channels), column)
             for v, total in enumerate(totals, first):
                 code.add_to(code.at(line, v * blocking.lanes), total)

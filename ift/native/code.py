@@ -192,7 +192,7 @@ class Code:
         left: Callable[[ir.Value], Sequence[ir.Value]],
         right: ir.Value,
         vectors: int,
-        meanwhile: Callable[[ir.Value], None] = lambda _: None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[int, list[ir.Value]]]:
         """Σ left · right over a depth, of as many rows as registers hold.
 
@@ -205,7 +205,7 @@ class Code:
             left: gives, for a place of the depth, the addresses of the float32 or the pair of each row.
             right: address of a strip, (depth, S) of the same, S the blocking's columns.
             vectors: of the strip that are multiplied, from there on.
-            meanwhile: what else to do, given the number of times that it has been done before.
+            meanwhile: appends what else to do now and then: for every other place of the depth, but the last ones.
 
         Yields:
             Each row and its vectors, as soon as they are complete.
@@ -225,7 +225,7 @@ class Code:
 
         begun = self.builder.sub(depth, index(DEPTH_STEP))
         with self.loop(begun, _UNROLLED, [self.constant(0)] * (rows * vectors)) as (start, sums):
-            meanwhile(self.builder.sdiv(start, index(_UNROLLED)))
+            meanwhile()
             for step in range(_UNROLLED):
                 add_products(sums, range(rows), self.builder.add(start, index(step)))
         for first in range(0, rows, _ROWS_AT_END):
@@ -242,7 +242,7 @@ class Code:
         depth: ir.Value,
         row: ir.Value,
         first: int = 0,
-        meanwhile: Callable[[ir.Value], None] = lambda _: None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[int, list[ir.Value]]]:
         """The `product` of two strips, each (depth, S) float32 or pairs, S the blocking's columns.
 
@@ -297,10 +297,10 @@ class Code:
         """Waits until all that was stored past caches is in memory."""
         self.builder.asm(ir.FunctionType(ir.VoidType(), []), "sfence", "", [], side_effect=True)
 
-    def prefetch(self, pointer: ir.Value) -> None:
-        """Has the processor fetch what is at an address, which need not be one."""
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
-        self.builder.asm(kind, "prefetcht0 ($0)", "r", [pointer], side_effect=True)
+    def prefetch(self, address: ir.Value) -> None:
+        """Has the processor fetch the line at an address, a number, which need not be one."""
+        kind = ir.FunctionType(ir.VoidType(), [INDEX])
+        self.builder.asm(kind, "prefetcht0 ($0)", "r", [address], side_effect=True)
 
     def _rounded_pair(self, first: ir.Value, second: ir.Value) -> ir.Value:
         kind = ir.FunctionType(ir.VectorType(BFLOAT16, 2 * self.lanes), [self.vector, self.vector])

@@ -23,6 +23,7 @@ from functools import reduce
 from llvmlite import ir
 
 from ift.native.code import BFLOAT16, BYTE, FLOAT, INDEX, LINE, PAIR, Code, Fields, begin, index, void_function
+from ift.native.fetching import Fetching
 from ift.native.processor import Blocking
 from ift.winograd.cook_toom import CookToom, Matrix
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
@@ -297,20 +298,16 @@ def _write_product(module: ir.Module, blocking: Blocking, factors: ir.PointerTyp
     code = Code(function, blocking)
     build = code.builder
     products = build.bitcast(c, _FLOATS)
-    blocks = build.sdiv(build.add(count, index(blocking.rows - 1)), index(blocking.rows))
-    last = build.sub(lines, index(1))
+    fetching = Fetching(code)
+    fetching.begin(ahead, lines)
     with code.loop(count, blocking.rows) as (top, _):
         rows = [build.bitcast(code.at(a, build.add(top, index(r)), row), factors) for r in range(blocking.rows)]
         target = code.at(products, top, blocking.columns)
 
-        def fetch(times: ir.Value) -> None:
-            line = build.add(build.mul(times, blocks), build.sdiv(top, index(blocking.rows)))
-            code.prefetch(code.at(ahead, code.smaller(line, last), LINE))
-
         def places(place: ir.Value) -> list[ir.Value]:
             return [code.at(each, place) for each in rows]
 
-        for r, sums in code.product(depth, places, b, blocking.vectors, fetch):
+        for r, sums in code.product(depth, places, b, blocking.vectors, fetching.fetch):
             code.store_all(sums, code.at(target, r * blocking.columns))
     build.ret_void()
     return function
