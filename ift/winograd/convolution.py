@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ _FEW, _MANY = 24, 64
 once for them, of which many channels in float32 have many."""
 
 _NEAR = 1 << 20
-"""Bytes that the cache of a core holds. More is not fetched ahead."""
+"""Bytes that the cache of a core holds: what would be more is not fetched ahead."""
 
 _FILTERS_IN_TILES = 3
 """What reading the filters costs a block, as a number of tiles."""
@@ -163,38 +164,73 @@ def _convolve(features: Tensor, filters: Filters, ending: Ending) -> tuple[Tenso
         result = _pictures(features, channels_out, height, width)
     if ending != Ending.WHOLE:
         pooled = _pictures(features, channels_out, height // 2, width // 2)
-    tile = len(filters.transforms.output)
-    down, across = math.ceil(height / tile), BESIDE * math.ceil(width / (BESIDE * tile))
-    rows, columns = reflected(height, down * tile, width * channels), reflected(width, across * tile, channels)
-    threads = torch.get_num_threads()
-    most = _MANY if channels + channels_out >= 512 and not filters.paired else _FEW
-    block = _block(down * across, threads, filters.blocking.rows, most)
-    scratch = Scratch.of(filters.transforms, filters.blocking, channels, channels_out, block, paired=filters.paired)
-    memory = torch.empty(threads, scratch.size, dtype=torch.uint8)
-    program = _program(filters.blocking, features.dtype == torch.bfloat16, filters.paired, ending)
+    half, threads = features.dtype == torch.bfloat16, torch.get_num_threads()
+    plan = _plan(filters.blocking, channels, channels_out, height, width, threads, half=half, paired=filters.paired)
+    memory = torch.empty(threads, plan.order.size, dtype=torch.uint8)
+    program = _program(filters.blocking, half, filters.paired, ending)
     for number, source in enumerate(features):
-        order = Order(
-            source=source.data_ptr(),
-            rows=ctypes.addressof(rows),
-            columns=ctypes.addressof(columns),
-            filters=filters.transformed.data_ptr(),
-            bias=filters.bias.data_ptr(),
-            result=0 if result is None else result[number].data_ptr(),
-            pooled=0 if pooled is None else pooled[number].data_ptr(),
-            scratch=memory.data_ptr(),
-            **asdict(scratch),
-            channels=channels,
-            channels_out=channels_out,
-            height=height,
-            width=width,
-            tiles_across=across,
-            tiles=down * across,
-            block=block,
-            lines_ahead=_lines_ahead(features, filters, block, scratch),
-            threads=threads,
-        )
+        order = Order.from_buffer_copy(plan.order)
+        order.source = source.data_ptr()
+        order.filters, order.bias = filters.transformed.data_ptr(), filters.bias.data_ptr()
+        order.result = 0 if result is None else result[number].data_ptr()
+        order.pooled = 0 if pooled is None else pooled[number].data_ptr()
+        order.scratch = memory.data_ptr()
         together(program, ctypes.addressof(order), threads)
     return result, pooled
+
+
+class _Plan(NamedTuple):
+    """What all convolutions of some sizes have in common.
+
+    Attributes:
+        order: without the addresses of what is read and written.
+        rows: that it points to.
+        columns: that it points to.
+    """
+
+    order: Order
+    rows: ctypes.Array[ctypes.c_int64]
+    columns: ctypes.Array[ctypes.c_int64]
+
+
+@lru_cache(256)
+def _plan(
+    blocking: Blocking,
+    channels: int,
+    channels_out: int,
+    height: int,
+    width: int,
+    threads: int,
+    *,
+    half: bool,
+    paired: bool,
+) -> _Plan:
+    transforms = PAIRS if paired else SINGLES
+    tile = len(transforms.output)
+    down, across = math.ceil(height / tile), BESIDE * math.ceil(width / (BESIDE * tile))
+    rows, columns = reflected(height, down * tile, width * channels), reflected(width, across * tile, channels)
+    most = _MANY if channels + channels_out >= 512 and not paired else _FEW
+    block = _block(down * across, threads, blocking.rows, most)
+    scratch = Scratch.of(transforms, blocking, channels, channels_out, block, paired=paired)
+    order = Order(
+        rows=ctypes.addressof(rows),
+        columns=ctypes.addressof(columns),
+        **asdict(scratch),
+        channels=channels,
+        channels_out=channels_out,
+        height=height,
+        width=width,
+        tiles_across=across,
+        tiles=down * across,
+        block=block,
+        threads=threads,
+    )
+    # The products of a block take turns with the rows of tiles, so each has a share of one row.
+    seen = block * tile * channels * (2 if half else 4)
+    if scratch.size + len(transforms.input) * seen <= _NEAR:
+        products = channels_out // blocking.columns * (len(transforms.input) ** 2 + paired)
+        order.lines_ahead = math.ceil(seen / LINE / (products // len(transforms.input)))
+    return _Plan(order, rows, columns)
 
 
 def _pictures(like: Tensor, channels: int, height: int, width: int) -> Tensor:
@@ -206,19 +242,6 @@ def _program(blocking: Blocking, half: bool, paired: bool, ending: Ending) -> Ma
     name = "convolve_bfloat16" if half else "convolve_float32"
     transforms = PAIRS if paired else SINGLES
     return MachineCode(write_convolution(name, transforms, blocking, half=half, paired=paired, ending=ending), name)
-
-
-def _lines_ahead(features: Tensor, filters: Filters, block: int, scratch: Scratch) -> int:
-    """Lines of 64 bytes of what the next block sees, for each product to fetch; 0 where the cache has no room for it.
-
-    The products take turns with the rows of tiles, so each has a share of one row.
-    """
-    side, tile = len(filters.transforms.input), len(filters.transforms.output)
-    row = block * tile * filters.channels * features.element_size()
-    if scratch.size + side * row > _NEAR:
-        return 0
-    strips, planes = filters.transformed.shape[:2]
-    return math.ceil(row / LINE / (strips * planes // side))
 
 
 @lru_cache(256)
