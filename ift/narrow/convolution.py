@@ -19,6 +19,9 @@ from ift.native.team import together
 _FEW = 4
 """Channels, of which all sums of neighbouring pixels are in registers."""
 
+_ROWS = 8
+"""That a thread takes at once, at most: of 8 it reads 10. It should take as many blocks at least."""
+
 
 @dataclass(frozen=True)
 class NarrowFilters:
@@ -93,7 +96,7 @@ def convolve_narrow(features: Tensor, filters: NarrowFilters) -> Tensor:
     channels_out, depth = len(filters.bias), channels // (2 if filters.paired else 1)
     result = torch.empty(batch, channels_out, height, width, dtype=features.dtype, memory_format=torch.channels_last)
     rows, columns = reflected(height, height, width * depth), reflected(width, width + PIXELS - 1, depth)
-    lanes = filters.blocking.lanes
+    lanes, threads = filters.blocking.lanes, torch.get_num_threads()
     bias = torch.zeros(-(-PIXELS * channels_out // lanes) * lanes)
     bias[: PIXELS * channels_out] = filters.bias.repeat(PIXELS)
     dump = torch.empty(channels_out)
@@ -110,8 +113,9 @@ def convolve_narrow(features: Tensor, filters: NarrowFilters) -> Tensor:
             depth=depth,
             height=height,
             width=width,
+            block=max(1, min(_ROWS, height // (_ROWS * threads))),
         )
-        together(program, ctypes.addressof(order), torch.get_num_threads())
+        together(program, ctypes.addressof(order), threads)
     return result.to(dtype)
 
 

@@ -10,7 +10,8 @@ import ctypes
 
 from llvmlite import ir
 
-from ift.native.code import BFLOAT16, FLOAT, INDEX, PAIR, begin, index
+from ift.native.code import BFLOAT16, FLOAT, INDEX, LINE, PAIR, begin, index
+from ift.native.fetching import Fetching
 from ift.native.processor import Blocking
 
 TAPS = 3
@@ -39,6 +40,7 @@ class Order(ctypes.Structure):
         ("depth", ctypes.c_int64),  # input channels
         ("height", ctypes.c_int64),
         ("width", ctypes.c_int64),
+        ("block", ctypes.c_int64),  # rows at a time, which read most of what they need together
         ("next_row", ctypes.c_int64),
     ]
 
@@ -46,7 +48,8 @@ class Order(ctypes.Structure):
 def write_narrow(name: str, blocking: Blocking, channels_out: int, *, half: bool, paired: bool) -> ir.Module:
     """The module with one function that others may call, `void name(Order *)`.
 
-    It takes rows until none is left; all threads that call it with one order share the work.
+    It takes blocks of rows until none is left, and meanwhile fetches the next row of each; all threads that call it
+    with one order share the work.
 
     Args:
         name: of the function.
@@ -67,12 +70,21 @@ def write_narrow(name: str, blocking: Blocking, channels_out: int, *, half: bool
     multiply_add = code.multiply_add_pairs if paired else code.multiply_add
     results = PIXELS * channels_out
     bias = [code.load(code.at(fields.pointer("bias", _FLOATS), start)) for start in range(0, results, lanes)]
-    with code.until_taken(fields, "next_row", index(1), height) as (row, _):
+    size = 2 if half and not paired else 4
+    line_count = build.sdiv(build.mul(build.mul(width, depth), index(size)), index(LINE))
+    fetching = Fetching(code)
+    taken = code.until_taken(fields, "next_row", fields.number("block"), height)
+    with taken as (first, count), code.loop(count, 1) as (number, _):
+        row = build.add(first, number)
         lines = [code.at(source, build.load(code.at(rows, build.add(row, index(i))))) for i in range(TAPS)]
+        following = code.smaller(build.add(row, index(TAPS)), build.add(height, index(1)))
+        fetching.begin(code.at(source, build.load(code.at(rows, following))), line_count)
         with code.loop(width, PIXELS) as (column, _):
             starts = [build.load(code.at(columns, build.add(column, index(j)))) for j in range(PIXELS + TAPS - 1)]
             with code.loop(depth, lanes, [code.constant(0)] * results) as (channel, sums):
                 taps = code.at(filters, channel, TAPS * TAPS * channels_out)
+                for _ in range(max(1, PIXELS * lanes * size // LINE)):
+                    fetching.fetch()
                 for i, line in enumerate(lines):
                     here = code.at(line, channel)
                     pixels = [code.load(code.at(here, start)) for start in starts]

@@ -31,8 +31,9 @@ _FEW, _MANY = 24, 64
 """Tiles that are worked on together, at most: what they take should stay near the processor, but all filters are read
 once for them, of which many channels in float32 have many."""
 
-_NEAR = 1 << 20
-"""Bytes that the cache of a core holds: what would be more is not fetched ahead."""
+_NEAR = 2 << 20
+"""Bytes of what a block takes and what the next one sees, up to which that is fetched ahead: beyond twice the cache of a
+core it is gone again before it is wanted."""
 
 _FILTERS_IN_TILES = 3
 """What reading the filters costs a block, as a number of tiles."""
