@@ -32,8 +32,8 @@ _FEW, _MANY = 24, 64
 once for them, of which many channels in float32 have many."""
 
 _NEAR = 2 << 20
-"""Bytes of what a block takes and the next one sees, up to which that is fetched ahead: beyond twice the cache of a core
-it is gone again before it is wanted."""
+"""Bytes of what a block takes and the next one sees, up to which that is fetched ahead: beyond twice the cache of a
+core it is gone again before it is wanted."""
 
 _FILTERS_IN_TILES = 3
 """What reading the filters costs a block, as a number of tiles."""

@@ -32,6 +32,14 @@ def test_it_is_the_definition_at_any_size(blocking, size, channels, channels_out
     assert error(result, by_definition(x, weight, bias)) < 1e-6
 
 
+@pytest.mark.parametrize("height", [64, 200, 257])
+def test_it_is_the_definition_where_threads_take_many_rows_at_once(height):
+    weight, bias = layer(16, 3)
+    x = random(1, 16, height, 9)
+    with with_threads(2):
+        assert error(convolve_narrow(x, NarrowFilters.of(weight, bias)), by_definition(x, weight, bias)) < 1e-6
+
+
 @pytest.mark.parametrize("blocking", [*BLOCKINGS, *([PAIRS] if PAIRS else [])], ids=repr)
 def test_bfloat16_is_rounded_once(blocking):
     """To the nearest: what else there is of error is that of sums in float32."""
