@@ -152,7 +152,7 @@ def _fill(code: Code, blocking: Blocking, strip: ir.Value, filled: ir.Value, dep
 def _write_products(module: ir.Module, blocking: Blocking, factors: ir.PointerType) -> ir.Function:
     """Adds the products of all pairs of strips, the second not before the first; on the diagonal, of their vectors.
 
-    Meanwhile, so many lines of the next block are fetched, while they last by each product as many as it can.
+    Meanwhile so many lines of the next block are fetched.
     """
     function, (strips, products, channels, depth, ahead, lines) = void_function(
         module, "multiply_strips", [factors, _DOUBLES, INDEX, INDEX, BYTE.as_pointer(), INDEX]

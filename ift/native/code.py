@@ -114,7 +114,8 @@ class Code:
         By its name, for what LLVM calls it depends on LLVM.
 
         Args:
-            a: vector of pairs, or the address of a pair that is taken in each lane.
+            a: vector of pairs, or the address of a pair that is taken in each lane; LLVM does not know that it is read,
+                so the same function must not write there.
             b: vector of pairs.
             c: vector of float32.
         """

@@ -7,6 +7,8 @@ pairs of bfloat16, which some processors multiply twice as fast; sums are float3
 
 Tiles go by twos, side by side: the columns that both see are transformed down once for both.
 
+While the products of one block are made, what the next one sees is fetched.
+
 Pairs are rounded, and by how much would depend on the place in the tile: what has one colour would come out with a
 pattern. So it is the differences from a pixel in the middle of two tiles that are transformed, and that pixel itself,
 for which a filter is but the sum of its taps, has one more product: of one colour, nothing is lost.
