@@ -19,7 +19,6 @@ from ift.native.processor import Blocking
 
 _FLOATS, _DOUBLES = FLOAT.as_pointer(), ir.DoubleType().as_pointer()
 
-
 _ONES = 0x3F803F80
 """A pair of them, by its bits."""
 

@@ -245,7 +245,6 @@ def _program(blocking: Blocking, half: bool, paired: bool, ending: Ending) -> Ma
     return MachineCode(write_convolution(name, transforms, blocking, half=half, paired=paired, ending=ending), name)
 
 
-@lru_cache(256)
 def _block(tiles: int, threads: int, rows: int, most: int) -> int:
     """Tiles to be worked on together, in full rows of registers, so that the thread with the most is done early."""
 
