@@ -1,4 +1,4 @@
-"""3×3 convolutions on CPUs by minimal filtering: a fifth of the products in float32, a quarter in bfloat16.
+"""3×3 convolutions on CPUs by minimal filtering: a fifth of the products in float32, two ninths in bfloat16.
 
 `cook_toom` has the mathematics, `kernel` the program, and `convolution` is what the networks call.
 """

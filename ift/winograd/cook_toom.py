@@ -30,6 +30,39 @@ class CookToom:
     filter: Matrix
     input: Matrix
 
+    @property
+    def results(self) -> int:
+        """How many outputs: m."""
+        return len(self.output)
+
+    @property
+    def products(self) -> int:
+        """How many products, and inputs: n."""
+        return len(self.input)
+
+
+@dataclass(frozen=True)
+class Nested:
+    """F(m×m', 3×3) for tiles of m rows and m' columns, by n×n' products: Y = Aᵀ [(G g G'ᵀ) ⊙ (Bᵀ d B')] A'.
+
+    Attributes:
+        down: F(m, 3), for columns.
+        across: F(m', 3), for rows.
+    """
+
+    down: CookToom
+    across: CookToom
+
+    @property
+    def results(self) -> int:
+        """Of a tile, m m'."""
+        return self.down.results * self.across.results
+
+    @property
+    def products(self) -> int:
+        """For a tile, n n'."""
+        return self.down.products * self.across.products
+
 
 def cook_toom(points: Sequence[Fraction | int]) -> CookToom:
     """F(m, 3) by evaluation at m + 1 different points and at infinity.

@@ -1,7 +1,7 @@
-"""The program of a convolution with F(m×m, 3×3): transform tiles, multiply, transform back; bias and ReLU with it.
+"""The program of a convolution with F(m×m', 3×3): transform tiles, multiply, transform back; bias and ReLU with it.
 
-Of each tile of m×m results, the n×n inputs are transformed, n = m + 2, for all channels. The products over channels
-are then n² products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds; those
+Of each tile of m×m' results, the n×n' inputs are transformed, n = m + 2, for all channels. The products over channels
+are then n n' products of matrices, tiles × channels by channels × channels, of as many tiles as the cache holds; those
 of a strip of output channels are transformed back before the next, while the cache has them. Factors are float32, or
 pairs of bfloat16, which some processors multiply twice as fast; sums are float32.
 
@@ -27,7 +27,7 @@ from llvmlite import ir
 from ift.native.code import BFLOAT16, BYTE, FLOAT, INDEX, LINE, PAIR, Code, Fields, begin, index, void_function
 from ift.native.fetching import Fetching
 from ift.native.processor import Blocking
-from ift.winograd.cook_toom import CookToom, Matrix
+from ift.winograd.cook_toom import Matrix, Nested
 from ift.winograd.small_matrices import product_by_columns, product_by_rows
 
 BESIDE = 2
@@ -107,14 +107,14 @@ class Scratch:
 
     @classmethod
     def of(
-        cls, transforms: CookToom, blocking: Blocking, channels: int, channels_out: int, block: int, *, paired: bool
+        cls, transforms: Nested, blocking: Blocking, channels: int, channels_out: int, block: int, *, paired: bool
     ) -> Scratch:
         """For blocks of so many tiles."""
-        planes, tile = len(transforms.input) ** 2 + paired, len(transforms.output)
+        planes = transforms.products + paired
         product_plane = _lines(4 * block * blocking.columns) + LINE
         input_row = _lines((2 if paired else 4) * channels) + LINE
         input_plane = block * input_row + LINE
-        dump = _lines(8 * block * (tile**2 + (tile // 2) ** 2))
+        dump = _lines(8 * block * (transforms.results + transforms.results // 4))
         products = dump + _lines(4 * channels_out)
         inputs = products + planes * product_plane
         size = inputs + planes * input_plane
@@ -126,7 +126,7 @@ def _lines(size: int) -> int:
 
 
 def write_convolution(
-    name: str, transforms: CookToom, blocking: Blocking, *, half: bool, paired: bool, ending: Ending
+    name: str, transforms: Nested, blocking: Blocking, *, half: bool, paired: bool, ending: Ending
 ) -> ir.Module:
     """The module with one function that others may call, `void name(Order *)`.
 
@@ -134,7 +134,7 @@ def write_convolution(
 
     Args:
         name: of the function.
-        transforms: F(m, 3).
+        transforms: F(m×m', 3×3).
         blocking: of the products.
         half: source and result are bfloat16, else float32.
         paired: what is multiplied is bfloat16, and channels go by pairs, else float32; only where source is too.
@@ -156,8 +156,7 @@ def write_convolution(
     channels, channels_out, block = (fields.number(name) for name in ("channels", "channels_out", "block"))
     height, width, across, tiles = (fields.number(name) for name in ("height", "width", "tiles_across", "tiles"))
     row, plane, product_plane = (fields.number(name) for name in ("input_row", "input_plane", "product_plane"))
-    places_in_tile = index(len(transforms.input) ** 2)
-    planes = index(len(transforms.input) ** 2 + paired)
+    places_in_tile, planes = index(transforms.products), index(transforms.products + paired)
     depth = build.sdiv(channels, index(2)) if paired else channels
     ahead = _Ahead(code, fields, transforms, pixels)
 
@@ -195,10 +194,10 @@ def write_convolution(
 
 
 def _write_places(
-    module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, ending: Ending
+    module: ir.Module, transforms: Nested, blocking: Blocking, kind: ir.PointerType, ending: Ending
 ) -> ir.Function:
     """The addresses of the pixels of some tiles: of the result, then of the pooled one, as far as they are wanted."""
-    tile = len(transforms.output)
+    tile = (transforms.down.results, transforms.across.results)
     function, arguments = void_function(module, "find_places", [_OFFSETS, kind, kind, kind] + [INDEX] * 6)
     targets, result, pooled, dump, channels, height, width, across, first, count = arguments
     code = Code(function, blocking)
@@ -211,7 +210,7 @@ def _write_places(
             addresses += _addresses(code, result, corner, tile, (height, width), channels, dump)
         if ending != Ending.WHOLE:
             size = (build.sdiv(height, index(2)), build.sdiv(width, index(2)))
-            addresses += _addresses(code, pooled, corner, tile // 2, size, channels, dump)
+            addresses += _addresses(code, pooled, corner, (tile[0] // 2, tile[1] // 2), size, channels, dump)
         target = code.at(targets, number, len(addresses))
         for place, address in enumerate(addresses):
             build.store(build.ptrtoint(address, INDEX), code.at(target, place))
@@ -220,11 +219,11 @@ def _write_places(
 
 
 def _write_input_transform(
-    module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, *, paired: bool
+    module: ir.Module, transforms: Nested, blocking: Blocking, kind: ir.PointerType, *, paired: bool
 ) -> ir.Function:
-    """Bᵀ d B of some tiles; of pairs, with what is in the middle of two taken off, and behind the rest."""
-    side, tile = len(transforms.input), len(transforms.output)
-    function, (source, rows, columns, channels, across, first, count, inputs, plane, row) = void_function(
+    """Bᵀ d B' of some tiles; of pairs, with what is in the middle of two taken off, and behind the rest."""
+    down, across = transforms.down, transforms.across
+    function, (source, rows, columns, channels, tiles_across, first, count, inputs, plane, row) = void_function(
         module,
         "transform_input",
         [kind, _OFFSETS, _OFFSETS, *[INDEX] * 4, BYTE.as_pointer(), INDEX, INDEX],
@@ -232,40 +231,44 @@ def _write_input_transform(
     code = Code(function, blocking)
     build = code.builder
     vectors = 2 if paired else 1
-    at_once, seen = vectors * blocking.lanes, BESIDE * tile + side - tile
-    halfway = code.local(seen * side * at_once)
+    at_once, seen = vectors * blocking.lanes, BESIDE * across.results + across.products - across.results
+    halfway = code.local(seen * down.products * at_once)
 
     def loaded(address: ir.Value) -> list[ir.Value]:
         return code.load_pairs(address) if paired else [code.load(address)]
 
-    def place(j: ir.Value, i: int) -> ir.Value:
-        return code.at(code.at(halfway, j, side * at_once), i * at_once)
+    def place(i: int, j: ir.Value) -> ir.Value:
+        return code.at(code.at(halfway, j, down.products * at_once), i * at_once)
 
     with code.loop(count, BESIDE) as (number, _):
         position = build.add(first, number)
-        down, right = build.sdiv(position, across), build.srem(position, across)
-        above, left = code.at(rows, down, tile), code.at(columns, right, tile)
-        row_starts = [build.load(code.at(above, i)) for i in range(side)]
+        above = code.at(rows, build.sdiv(position, tiles_across), down.results)
+        left = code.at(columns, build.srem(position, tiles_across), across.results)
+        row_starts = [build.load(code.at(above, i)) for i in range(down.products)]
         with code.loop(channels, at_once) as (channel, _):
             lines = [code.at(code.at(source, channel), start) for start in row_starts]
-            middle = loaded(code.at(lines[side // 2], build.load(code.at(left, tile)))) if paired else []
+            middle = []
+            if paired:
+                middle = loaded(code.at(lines[down.products // 2], build.load(code.at(left, across.results))))
             with code.loop(index(seen), 1) as (j, _):
                 column = build.load(code.at(left, j))
                 values = [loaded(code.at(line, column)) for line in lines]
                 if paired:
                     values = [[build.fsub(*each) for each in zip(value, middle, strict=True)] for value in values]
-                for i, results in enumerate(_each(product_by_rows, code, transforms.input, values)):
-                    code.store_all(results, place(j, i))
+                for i, results in enumerate(_each(product_by_rows, code, down.input, values)):
+                    code.store_all(results, place(i, j))
             target = code.at(code.at(inputs, number, row), channel, 2 if paired else 4)
             with code.loop(index(BESIDE), 1) as (beside, _):
-                corner, to = build.mul(beside, index(tile)), code.at(target, beside, row)
-                for i in range(side):
-                    values = [code.load_all(place(build.add(corner, index(j)), i), vectors) for j in range(side)]
-                    for results in _each(product_by_rows, code, transforms.input, values):
+                corner, to = build.mul(beside, index(across.results)), code.at(target, beside, row)
+                for i in range(down.products):
+                    values = [
+                        code.load_all(place(i, build.add(corner, index(j))), vectors) for j in range(across.products)
+                    ]
+                    for results in _each(product_by_rows, code, across.input, values):
                         _store_factors(code, results, to)
                         to = code.at(to, plane)
             if paired:
-                to = code.at(code.at(inputs, index(side**2), plane), build.sdiv(number, index(BESIDE)), row)
+                to = code.at(code.at(inputs, index(transforms.products), plane), build.sdiv(number, index(BESIDE)), row)
                 _store_factors(code, middle, code.at(to, channel, 2))
     build.ret_void()
     return function
@@ -323,45 +326,46 @@ class _Ahead:
     Args:
         code: that takes the blocks.
         fields: of the order.
-        transforms: F(m, 3).
+        transforms: F(m×m', 3×3).
         pixels: the type of the source.
     """
 
-    def __init__(self, code: Code, fields: Fields, transforms: CookToom, pixels: ir.PointerType) -> None:
+    def __init__(self, code: Code, fields: Fields, transforms: Nested, pixels: ir.PointerType) -> None:
         self._code = code
-        self._side, self._tile = len(transforms.input), len(transforms.output)
+        self._down, self._across = transforms.down, transforms.across
         self._source = fields.pointer("source", pixels)
         self._rows, self._columns = (fields.pointer(name, _OFFSETS) for name in ("rows", "columns"))
-        self._across, self._lines = fields.number("tiles_across"), fields.number("lines_ahead")
-        self._starts = code.builder.alloca(INDEX, self._side)
+        self._tiles_across, self._lines = fields.number("tiles_across"), fields.number("lines_ahead")
+        self._starts = code.builder.alloca(INDEX, self._down.products)
 
     def find(self, tile: ir.Value) -> None:
         """To be called when it is known with which tile the next block begins."""
         code, build = self._code, self._code.builder
-        above = code.at(self._rows, build.sdiv(tile, self._across), self._tile)
-        left = build.load(code.at(self._columns, build.srem(tile, self._across), self._tile))
-        for i in range(self._side):
+        above = code.at(self._rows, build.sdiv(tile, self._tiles_across), self._down.results)
+        left = build.load(code.at(self._columns, build.srem(tile, self._tiles_across), self._across.results))
+        for i in range(self._down.products):
             start = code.at(code.at(self._source, left), build.load(code.at(above, i)))
             build.store(build.ptrtoint(start, INDEX), code.at(self._starts, i))
 
     def share(self, number: ir.Value) -> tuple[ir.Value, ir.Value]:
         """For a product of this block, the first being 0: where what it fetches begins, and how many lines that is."""
-        build, side = self._code.builder, index(self._side)
+        build, side = self._code.builder, index(self._down.products)
         row = build.inttoptr(build.load(self._code.at(self._starts, build.srem(number, side))), BYTE.as_pointer())
         return self._code.at(row, build.sdiv(number, side), self._lines, LINE), self._lines
 
 
 def _write_output_transform(
-    module: ir.Module, transforms: CookToom, blocking: Blocking, kind: ir.PointerType, ending: Ending, *, paired: bool
+    module: ir.Module, transforms: Nested, blocking: Blocking, kind: ir.PointerType, ending: Ending, *, paired: bool
 ) -> ir.Function:
-    """The ReLU of Aᵀ M A + b of some tiles, for a strip of channels."""
-    side, tile = len(transforms.input), len(transforms.output)
+    """The ReLU of Aᵀ M A' + b of some tiles, for a strip of channels."""
+    down, across = transforms.down, transforms.across
     function, (products, plane, bias, targets, first, count) = void_function(
         module, "transform_output", [BYTE.as_pointer(), INDEX, _FLOATS, _OFFSETS, INDEX, INDEX]
     )
     code = Code(function, blocking)
     build = code.builder
-    whole, pooled = (tile**2 if ending != Ending.POOLED else 0, tile**2 // 4 if ending != Ending.WHOLE else 0)
+    whole = transforms.results if ending != Ending.POOLED else 0
+    pooled = transforms.results // 4 if ending != Ending.WHOLE else 0
     biases = code.load_all(bias, blocking.vectors)
     with code.loop(count, 1) as (number, _):
         target = code.at(targets, number, whole + pooled)
@@ -372,35 +376,36 @@ def _write_output_transform(
 
         here = code.at(products, number, 4 * blocking.columns)
         halfway = []
-        for _ in range(side):
+        for _ in range(down.products):
             row = []
-            for _ in range(side):
+            for _ in range(across.products):
                 row.append(code.load_all(build.bitcast(here, _FLOATS), blocking.vectors))
                 here = code.at(here, plane)
-            halfway.append(_each(product_by_columns, code, transforms.output, row))
+            halfway.append(_each(product_by_columns, code, across.output, row))
         offsets = biases
         if paired:
-            of_both = code.at(products, index(side**2), plane)
+            of_both = code.at(products, index(transforms.products), plane)
             of_both = code.at(of_both, build.sdiv(number, index(BESIDE)), 4 * blocking.columns)
             middle = code.load_all(build.bitcast(of_both, _FLOATS), blocking.vectors)
             offsets = [build.fadd(*each) for each in zip(biases, middle, strict=True)]
-        for j in range(0, tile, 2):
+        for j in range(0, across.results, 2):
             # Two columns of results, one pixel after the other, each in all the vectors of the strip.
             pixels = [
                 [code.positive(build.fadd(*each)) for each in zip(values, offsets, strict=True)]
                 for beside in range(2)
-                for values in _each(product_by_columns, code, transforms.output, [row[j + beside] for row in halfway])
+                for values in _each(product_by_columns, code, down.output, [row[j + beside] for row in halfway])
             ]
             if ending != Ending.WHOLE:
-                for i in range(0, tile, 2):
-                    block = [pixels[i], pixels[i + 1], pixels[tile + i], pixels[tile + i + 1]]
+                for i in range(0, down.results, 2):
+                    block = [pixels[left + i + below] for left in (0, down.results) for below in range(2)]
                     greatest = [reduce(code.maximum, each) for each in zip(*block, strict=True)]
-                    write(greatest, whole + (i * tile // 2 + j) // 2)
+                    write(greatest, whole + (i * across.results // 2 + j) // 2)
                     for pixel in block:
                         pixel[:] = [build.fsub(*each) for each in zip(pixel, greatest, strict=True)]
             if ending != Ending.POOLED:
                 for number_of_pixel, pixel in enumerate(pixels):
-                    write(pixel, number_of_pixel % tile * tile + j + number_of_pixel // tile)
+                    right, i = divmod(number_of_pixel, down.results)
+                    write(pixel, i * across.results + j + right)
     build.ret_void()
     return function
 
@@ -409,7 +414,7 @@ def _addresses(
     code: Code,
     pixels: ir.Value,
     corner: tuple[ir.Value, ir.Value],
-    tile: int,
+    tile: tuple[int, int],
     size: tuple[ir.Value, ir.Value],
     channels: ir.Value,
     dump: ir.Value,
@@ -420,16 +425,16 @@ def _addresses(
         code: to append to.
         pixels: the picture.
         corner: which tile of the picture, down and across.
-        tile: its side.
+        tile: its height and width.
         size: height and width of the picture.
         channels: of a pixel.
         dump: a place for one.
     """
     build = code.builder
-    top, left = (build.mul(each, index(tile)) for each in corner)
+    top, left = (build.mul(each, index(side)) for each, side in zip(corner, tile, strict=True))
     addresses = []
-    for i in range(tile):
-        for j in range(tile):
+    for i in range(tile[0]):
+        for j in range(tile[1]):
             y, x = build.add(top, index(i)), build.add(left, index(j))
             inside = build.and_(build.icmp_signed("<", y, size[0]), build.icmp_signed("<", x, size[1]))
             pixel = code.at(pixels, build.add(build.mul(y, size[1]), x), channels)

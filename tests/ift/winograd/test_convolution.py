@@ -11,6 +11,7 @@ from ift import winograd
 from ift.native.processor import this_blocking
 from ift.reflect_conv import ReflectConv
 from ift.winograd import Filters, convolve, convolve_and_pool
+from ift.winograd.convolution import PAIRS as PAIRED
 from tests.blockings import BLOCKINGS, PAIRS, with_threads
 from tests.layers import by_definition, error, layer, random
 
@@ -67,7 +68,9 @@ def test_bfloat16_is_rounded_once():
 def test_pairs_are_minimal_filtering_with_factors_of_bfloat16(tiles, channels, batch, threads, seed):
     """As in float64, but that both factors are rounded: here with matrices instead of a program."""
     weight, bias = (each.bfloat16() for each in layer(*channels, seed=seed))
-    x = random(batch, channels[0], *(4 * each for each in tiles), seed=seed).bfloat16()
+    x = random(
+        batch, channels[0], PAIRED.down.results * tiles[0], PAIRED.across.results * tiles[1], seed=seed
+    ).bfloat16()
     filters = Filters.of(weight, bias, PAIRS)
     assert filters.paired
     with with_threads(threads):
@@ -79,37 +82,40 @@ def test_pairs_are_minimal_filtering_with_factors_of_bfloat16(tiles, channels, b
 
 
 def filtered_with_rounded_factors(x, weight, bias):
-    exact = [torch.tensor([[float(each) for each in row] for row in m], dtype=torch.float64) for m in transforms()]
-    output, filter_, input_ = exact
-    tile, side = output.shape
+    (output, filter_, input_), (output_across, filter_across, input_across) = exact(PAIRED.down), exact(PAIRED.across)
     padded = pad(x.double(), (1, 1, 1, 1), mode="reflect")
-    tiles = padded.unfold(2, side, tile).unfold(3, side, tile)  # (B, C, down, across, n, n)
-    across = tiles.shape[3]
-    middle = tiles[:, :, :, ::2, side // 2, tile].repeat_interleave(2, -1)[..., :across]  # one for two of them
+    tiles = padded.unfold(2, len(input_), len(output)).unfold(3, len(input_across), len(output_across))
+    across = tiles.shape[3]  # (B, C, down, across, n, n')
+    middle = tiles[:, :, :, ::2, len(input_) // 2, len(output_across)]  # one for two of them
+    middle = middle.repeat_interleave(2, -1)[..., :across]
     tiles = tiles - middle[..., None, None]
-    inputs = (input_ @ tiles @ input_.mT).bfloat16().double()
-    filters = (filter_ @ weight.double() @ filter_.mT).bfloat16().double()
+    inputs = (input_ @ tiles @ input_across.mT).bfloat16().double()
+    filters = (filter_ @ weight.double() @ filter_across.mT).bfloat16().double()
     products = torch.einsum("bcyxij,ocij->boyxij", inputs, filters)
     of_the_middle = torch.einsum("bcyx,oc->boyx", middle, weight.double().sum((2, 3)).bfloat16().double())
     results = (
-        (output @ products @ output.mT + of_the_middle[..., None, None]).transpose(3, 4).flatten(4, 5).flatten(2, 3)
+        (output @ products @ output_across.mT + of_the_middle[..., None, None])
+        .transpose(3, 4)
+        .flatten(4, 5)
+        .flatten(2, 3)
     )
     return (results + bias.double().view(-1, 1, 1)).relu()
 
 
-def transforms():
-    return (winograd.convolution.PAIRS.output, winograd.convolution.PAIRS.filter, winograd.convolution.PAIRS.input)
+def exact(algorithm):
+    matrices = (algorithm.output, algorithm.filter, algorithm.input)
+    return [torch.tensor([[float(each) for each in row] for row in m], dtype=torch.float64) for m in matrices]
 
 
 @pairs
 @pytest.mark.parametrize("channels", [(64, 64), (128, 256), (512, 256)])
 def test_pairs_stay_near_the_definition(channels):
-    """Within four times what rounding a result to bfloat16 costs, a root mean square of 2⁻⁹/√3 or so."""
+    """Within six times what rounding a result to bfloat16 costs, a root mean square of 2⁻⁹/√3 or so."""
     weight, bias = (each.bfloat16() for each in layer(*channels))
     x = random(1, channels[0], 61, 50).relu().bfloat16()
     expected = by_definition(x, weight, bias).relu()
     result = convolve(x, Filters.of(weight, bias, PAIRS))
-    assert float((result.double() - expected).norm() / expected.norm()) < 4 * 2.0**-9
+    assert float((result.double() - expected).norm() / expected.norm()) < 6 * 2.0**-9
 
 
 @pairs
