@@ -250,13 +250,17 @@ def _write_input_transform(
             middle = []
             if paired:
                 middle = loaded(code.at(lines[down.products // 2], build.load(code.at(left, across.results))))
+            # Most rows of Bᵀ have a sum of 0, and take nothing of what is the same all over.
+            constants = [
+                [build.fmul(code.constant(float(sum(row))), each) for each in middle] if sum(row) else []
+                for row in down.input
+            ]
             with code.loop(index(seen), 1) as (j, _):
                 column = build.load(code.at(left, j))
                 values = [loaded(code.at(line, column)) for line in lines]
-                if paired:
-                    values = [[build.fsub(*each) for each in zip(value, middle, strict=True)] for value in values]
                 for i, results in enumerate(_each(product_by_rows, code, down.input, values)):
-                    code.store_all(results, place(i, j))
+                    less = [build.fsub(*each) for each in zip(results, constants[i], strict=False)]
+                    code.store_all(less or results, place(i, j))
             target = code.at(code.at(inputs, number, row), channel, 2 if paired else 4)
             with code.loop(index(BESIDE), 1) as (beside, _):
                 corner, to = build.mul(beside, index(across.results)), code.at(target, beside, row)
@@ -388,10 +392,15 @@ def _write_output_transform(
             of_both = code.at(of_both, build.sdiv(number, index(BESIDE)), 4 * blocking.columns)
             middle = code.load_all(build.bitcast(of_both, _FLOATS), blocking.vectors)
             offsets = [build.fadd(*each) for each in zip(biases, middle, strict=True)]
+        # What is added to the products of the point 1 goes to all results.
+        everywhere = next(k for k, column in enumerate(zip(*down.output, strict=True)) if set(column) == {1})
+        halfway[everywhere] = [
+            tuple(build.fadd(*each) for each in zip(values, offsets, strict=True)) for values in halfway[everywhere]
+        ]
         for j in range(0, across.results, 2):
             # Two columns of results, one pixel after the other, each in all the vectors of the strip.
             pixels = [
-                [code.positive(build.fadd(*each)) for each in zip(values, offsets, strict=True)]
+                [code.positive(each) for each in values]
                 for beside in range(2)
                 for values in _each(product_by_columns, code, down.output, [row[j + beside] for row in halfway])
             ]
