@@ -10,7 +10,10 @@ import torch
 
 
 class Stopwatch:
-    """Adds up the wall-clock seconds of named stages; waits for the GPU at both ends of each."""
+    """Adds up the wall-clock seconds of named stages; waits for the GPU's work at both ends of each.
+
+    Not for copies beside it, which go by streams of their own.
+    """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.seconds: dict[str, float] = {}
@@ -27,4 +30,4 @@ class Stopwatch:
 
     def _settle(self) -> None:
         if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+            torch.cuda.current_stream(self._device).synchronize()

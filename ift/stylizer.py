@@ -151,7 +151,7 @@ class Stylizer:
             _is_picture(content, 3, 4),
             f"the content is {_described(content)}: give (3, H, W) or (B, 3, H, W), floating point",
         )
-        batch = content if content.dim() == 4 else content.unsqueeze(0)
+        batch = (content if content.dim() == 4 else content.unsqueeze(0)).to(self.device)
         styles = [style] if isinstance(style, Style) else list(style)
         _require(
             len(styles) in (1, len(batch)),

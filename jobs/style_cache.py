@@ -6,13 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from torch import Tensor
-
 from ift import Style
+from ift.copies import Sent
 from ift.stylizer import Labels
 from jobs.picture_cache import PictureCache
 
-Loaded = tuple[Tensor, Labels]
+Loaded = tuple[Sent, Labels]
 """A style picture, and which labels it is the style of."""
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ift import ImageError, Settings, Style, Stylizer, fit_labels, mix_styles
 from ift.allocator import is_out_of_memory
+from ift.copies import Fetched, Sent
 from ift.images import check_side, decode_image, encode_image, format_of, pixels_of, size_of_picture
 from ift.label_mask import decode_labels
 from ift.settings import MAX_PIXELS
@@ -40,9 +41,9 @@ class _Work:
     record: Record
     settings: Settings
     started: float
-    content: Tensor | None = None
+    content: Sent | None = None
     labels: Tensor | None = None
-    result: Tensor | None = None
+    result: Fetched | None = None
     setback: Exception | None = None
     short: bool = False
     """Whether there was no memory to load it beside others."""
@@ -138,7 +139,7 @@ class ShardWorker(ShardWorkerBase[Record]):
                     data = self._read(pair.content_mask)
                 with clock.stage("decode"):
                     work.labels = self._decode_labels(data, pair.content_mask, content)
-            work.content = content
+            work.content = Sent(content, self.model.device)
         finally:
             work.record.seconds |= clock.seconds
 
@@ -186,11 +187,11 @@ class ShardWorker(ShardWorkerBase[Record]):
             labels = int(key.mask.removeprefix(LABEL))
         elif key.mask is not None:
             labels = self._decode_labels(self._read(key.mask), key.mask, picture)
-        return picture, labels
+        return Sent(picture, self.model.device), labels
 
     def _compute_style(self, key: StyleKey, loaded: Loaded) -> Style:
         picture, labels = loaded
-        return self.model.style(picture, labels=labels, patches=key.patches)
+        return self.model.style(picture.get(), labels=labels, patches=key.patches)
 
     def _decode_labels(self, data: bytes, name: str, picture: Tensor) -> Tensor:
         """The labels in a mask's bytes, one for each pixel of its picture."""
@@ -257,13 +258,13 @@ class ShardWorker(ShardWorkerBase[Record]):
     def _stylize(self, works: list[_Work], styles: list[Style]) -> None:
         if not works:
             return
-        contents = torch.stack([work.content for work in works if work.content is not None])
+        contents = torch.stack([work.content.get() for work in works if work.content is not None])
         clock = Stopwatch(self.model.device)
         results = self.model.stylize(
             contents, styles, settings=works[0].settings, labels=works[0].labels, stopwatch=clock
-        ).cpu()
+        )
         for work, result in zip(works, results, strict=True):
-            work.content, work.labels, work.result = None, None, result
+            work.content, work.labels, work.result = None, None, Fetched(result)
             work.record.seconds |= {stage: seconds / len(works) for stage, seconds in clock.seconds.items()}
 
     def _upload(self, work: _Work, outputs: Outputs) -> Record:
@@ -274,7 +275,8 @@ class ShardWorker(ShardWorkerBase[Record]):
             data = None
             with clock.stage("encode"):
                 try:
-                    data = self._encode(work.pair.output, result)
+                    picture = result.get()
+                    data = self._encode(work.pair.output, picture)
                 except Exception as error:  # see _fetch
                     record.fail(self._in_words(error, work.pair.output))
             if data is not None:
@@ -282,7 +284,7 @@ class ShardWorker(ShardWorkerBase[Record]):
                     outputs.keep(work.pair, data)
                 record.output, record.bytes = work.pair.output, len(data)
                 record.sha256 = hashlib.sha256(data).hexdigest()
-                record.height, record.width = result.shape[-2:]
+                record.height, record.width = picture.shape[-2:]
                 record.resolution = work.pair.resolution or max(record.height, record.width)
                 record.status = "done"
         record.seconds |= clock.seconds | {"total": time.perf_counter() - work.started}

@@ -3,8 +3,7 @@ import torch
 from torch.nn import functional
 
 from ift.fused import conv2d_relu, products_of_bfloat16
-
-ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+from tests.devices import ON_A_GPU
 
 
 def random(*shape, seed=0):

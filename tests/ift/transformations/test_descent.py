@@ -11,9 +11,7 @@ from ift.transformations.descent import descent
 from ift.transformations.iterative import ift_map
 from ift.transformations.objective import objective
 from ift.transformations.updates import Problem
-
-ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-DEVICES = ["cpu", pytest.param("cuda", marks=ON_A_GPU)]
+from tests.devices import DEVICES, ON_A_GPU
 
 
 def moments(seed, channels, batch):
