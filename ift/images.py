@@ -141,11 +141,11 @@ def encode_image(image: Tensor, format: str, quality: int = 95) -> bytes:
     if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape or not image.is_floating_point():
         raise ImageError(f"a picture is (3, H, W) floating point, not {tuple(image.shape)} {image.dtype}")
     values = image.detach().to("cpu", torch.float32)
-    if not values.isfinite().all():
+    if not all(bound.isfinite() for bound in values.aminmax()):  # of NaN, both are
         raise ImageError("the picture contains NaN or infinite values")
     height, width = values.shape[1:]
     check_side(format, height, width)
-    pixels = values.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+    pixels = values.clamp(0, 1).mul_(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
     buffer = io.BytesIO()
     try:
         Image.fromarray(pixels.numpy()).save(buffer, format, **options)
