@@ -86,6 +86,11 @@ class Moments:
         """(B, C, C) M = XXᵀ/n, not centred: the paper's."""
         return self.covariance + _outer(self.mean)
 
+    @property
+    def power(self) -> Tensor:
+        """(B,) tr M, the mean of ‖x‖²."""
+        return self.covariance.diagonal(dim1=-1, dim2=-2).sum(-1) + self.mean.square().sum(-1)
+
     def distance(self, other: Moments) -> Tensor:
         """(B,) ‖M − M'‖ / ‖M‖: how far another's second moment is from this one."""
         mine, others = self.second_moment.double(), other.second_moment.double()

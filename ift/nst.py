@@ -14,7 +14,7 @@ from ift.encoder import Encoder
 from ift.errors import SettingsError
 from ift.moments import Moments
 from ift.settings import LEVELS
-from ift.transformations.rounding import NOTHING, trace
+from ift.transformations.rounding import NOTHING
 
 _MEMORY = 10
 """Steps that L-BFGS remembers; 20 or 50 end 1 % lower at best."""
@@ -151,7 +151,7 @@ def natural_lambda(content: Sequence[Moments], style: Sequence[Moments], strengt
 
 
 def _trace(moments: Moments) -> float:
-    return max(float(trace(moments.second_moment)), NOTHING)
+    return max(float(moments.power), NOTHING)
 
 
 def _features(encoder: Encoder, image: Tensor) -> list[Tensor]:

@@ -57,8 +57,9 @@ def _centred(content: Moments, style: Moments, pixels: Tensor, level: int, setti
     the style has (a grey photo, a colourful painting) the raw form fills it in from noise long before this one.
     m minimises ‖m − μ_c‖² + κ‖m − μ_s‖².
     """
-    # A picture of one colour: what is left is rounding, and A would blow it up a thousandfold.
-    covariance = content.covariance.masked_fill(is_flat(content).reshape(-1, 1, 1), 0)
+    covariance, flat = content.covariance, is_flat(content)
+    if bool(flat.any()):  # a picture of one colour: what is left is rounding, and A would blow it up a thousandfold
+        covariance = covariance.masked_fill(flat.reshape(-1, 1, 1), 0)
     scale = natural_scale(content, style, covariance)
     mu = _penalty(pixels, scale, level, settings)
     a = _solve(covariance, style.covariance, mu, level, settings)

@@ -16,12 +16,12 @@ _ROUNDING = 1e-6
 
 def is_flat(content: Moments) -> Tensor:
     """(B,) whether a picture has one colour, so that its covariance is rounding."""
-    return trace(content.covariance) <= _ROUNDING * trace(content.second_moment)
+    return trace(content.covariance) <= _ROUNDING * content.power
 
 
 def natural_scale(content: Moments, style: Moments, moment: Tensor) -> Tensor:
     """(B,) tr `moment`, but never so much smaller than the second moments that it is their rounding noise."""
-    floors = 1e-4 * trace(content.second_moment), 1e-6 * trace(style.second_moment)
+    floors = 1e-4 * content.power, 1e-6 * style.power
     return torch.maximum(trace(moment), torch.maximum(*floors)).clamp_min(NOTHING)
 
 

@@ -25,6 +25,7 @@ def test_moments_are_the_definition(batch, channels, height, width, seed):
         torch.testing.assert_close(moments.mean[b], pixels.mean(1))
         torch.testing.assert_close(moments.second_moment[b], pixels @ pixels.T / n)
         torch.testing.assert_close(moments.covariance[b], torch.atleast_2d(torch.cov(pixels, correction=0)))
+        torch.testing.assert_close(moments.power[b], pixels.square().sum() / n)
         assert moments.count[b] == n
 
 
