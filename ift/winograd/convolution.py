@@ -18,8 +18,9 @@ from ift.native.processor import Blocking, given_or_this
 from ift.native.reflected import reflected
 from ift.native.suited import check_features, suited
 from ift.native.team import together
-from ift.winograd.cook_toom import TAPS, Matrix, Nested, cook_toom
+from ift.winograd.cook_toom import TAPS, Nested, cook_toom
 from ift.winograd.kernel import BESIDE, Ending, Order, Scratch, write_convolution
+from ift.winograd.rounding import as_tensor, rounded
 
 _FOUR = cook_toom([0, Fraction(11, 16), Fraction(-11, 16), Fraction(3, 2), Fraction(-3, 2)])
 _SIX = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
@@ -78,6 +79,8 @@ class Filters:
     def of(cls, weight: Tensor, bias: Tensor, blocking: Blocking | None = None) -> Filters:
         """G g G'ᵀ in float64, then rounded: to bfloat16 where weights are, and the processor multiplies pairs of it.
 
+        That is done by `rounding`, but for the sums of taps, which are rounded to the nearest.
+
         Args:
             weight: (C', C, 3, 3), which `suits` has agreed to.
             bias: (C').
@@ -87,7 +90,7 @@ class Filters:
         channels_out, channels, _, _ = weight.shape
         paired = blocking.pairs and weight.dtype == torch.bfloat16
         transforms, together = (PAIRS, 2) if paired else (SINGLES, 1)
-        both = torch.kron(*(_tensor(each.filter) for each in (transforms.down, transforms.across)))
+        both = torch.kron(*(as_tensor(each.filter) for each in (transforms.down, transforms.across)))
         if paired:
             both = torch.cat([both, torch.ones_like(both[:1])])
             weight = weight.view(channels_out, -1, blocking.lanes, 2, 3, 3).transpose(2, 3).flatten(1, 3)
@@ -96,6 +99,8 @@ class Filters:
         transformed = torch.empty(shape, dtype=torch.bfloat16 if paired else torch.float32)
         for strip, taps in zip(transformed, weight.reshape(strips, width * channels, TAPS * TAPS), strict=True):
             products = both @ taps.double().mT  # one by one, for in float64 all would take twice the memory
+            if paired:
+                products[:-1] = rounded(products[:-1], transforms)
             strip.copy_(products.view(-1, width, channels // together, together).transpose(1, 2))
         return cls(transformed, bias.float(), blocking)
 
@@ -235,10 +240,6 @@ def _plan(
         products = channels_out // blocking.columns * (transforms.products + paired)
         order.lines_ahead = math.ceil(seen / LINE / (products // transforms.down.products))
     return _Plan(order, rows, columns)
-
-
-def _tensor(matrix: Matrix) -> Tensor:
-    return torch.tensor([[float(each) for each in row] for row in matrix], dtype=torch.float64)
 
 
 def _pictures(like: Tensor, channels: int, height: int, width: int) -> Tensor:
