@@ -56,9 +56,13 @@ class Shelf(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+class Shelves(ThreadingHTTPServer):
+    request_queue_size = 64  # of five, the usual, some that connect at once are reset on a busy machine
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as server:
+    with Shelves(("127.0.0.1", 0), Shelf) as server:
         server.shelf = {}
         server.handle_error = lambda *_: None  # resets are what is tested
         thread = threading.Thread(target=server.serve_forever, daemon=True)
