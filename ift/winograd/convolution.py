@@ -143,7 +143,7 @@ def convolve(features: Tensor, filters: Filters) -> Tensor:
     """ReLU of a convolution with reflection padding.
 
     All sums are float32. Relative to the largest number of a tile, rounding is about 1e-6; with filters of pairs,
-    inputs are transformed and then rounded to bfloat16, whose error is three to six times that of a bfloat16 result.
+    inputs are transformed and then rounded to bfloat16, whose error is two to nine times that of a bfloat16 result.
 
     Args:
         features: (B, C, H, W), H and W at least 2, float32 or bfloat16; for filters of pairs bfloat16.
