@@ -6,6 +6,7 @@ On a CPU nothing is copied, and nothing is waited for.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Sent:
         self._arrived: torch.cuda.Event | None = None
         if device.type != "cuda":
             return
-        stream = _to_device(device)
+        stream = _stream(device, "there")
         try:
             with torch.cuda.stream(stream):
                 self._tensor = tensor.pin_memory().to(device, non_blocking=True)
@@ -54,7 +55,7 @@ class Fetched:
         self._arrived: torch.cuda.Event | None = None
         if tensor.device.type != "cuda":
             return
-        stream = _from_device(tensor.device)
+        stream = _stream(tensor.device, "back")
         stream.wait_stream(torch.cuda.current_stream(tensor.device))
         try:
             pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
@@ -76,10 +77,5 @@ class Fetched:
 
 
 @lru_cache
-def _to_device(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-
-@lru_cache
-def _from_device(device: torch.device) -> torch.cuda.Stream:
+def _stream(device: torch.device, _direction: Literal["there", "back"]) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

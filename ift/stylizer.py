@@ -216,7 +216,7 @@ class Stylizer:
         with stopwatch.stage("transform"):
             result = nst(self.encoder, picture, moments, lambda_, settings.nst_steps, progress)
         result = crop(result, (image.shape[-2], image.shape[-1])).float()
-        original = image.to(self.device, torch.float32)
+        original = image.float()
         if settings.guided_radius:
             result = guided_filter(result, original, settings.guided_radius, GUIDED_EPSILON).clamp(0, 1)
         return with_colours_of(result, original) if settings.keep_colours else result

@@ -18,9 +18,9 @@ from ift.native.processor import Blocking, given_or_this
 from ift.native.reflected import reflected
 from ift.native.suited import check_features, suited
 from ift.native.team import together
-from ift.winograd.cook_toom import TAPS, Nested, cook_toom
+from ift.winograd.cook_toom import TAPS, Nested, as_tensor, cook_toom
 from ift.winograd.kernel import BESIDE, Ending, Order, Scratch, write_convolution
-from ift.winograd.rounding import as_tensor, rounded
+from ift.winograd.rounding import rounded
 
 _FOUR = cook_toom([0, Fraction(11, 16), Fraction(-11, 16), Fraction(3, 2), Fraction(-3, 2)])
 _SIX = cook_toom([0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2)])
@@ -90,7 +90,7 @@ class Filters:
         channels_out, channels, _, _ = weight.shape
         paired = blocking.pairs and weight.dtype == torch.bfloat16
         transforms, together = (PAIRS, 2) if paired else (SINGLES, 1)
-        both = torch.kron(*(as_tensor(each.filter) for each in (transforms.down, transforms.across)))
+        both = as_tensor(transforms.filter)
         if paired:
             both = torch.cat([both, torch.ones_like(both[:1])])
             weight = weight.view(channels_out, -1, blocking.lanes, 2, 3, 3).transpose(2, 3).flatten(1, 3)

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import torch
+from torch import Tensor
+
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 TAPS = 3
@@ -45,6 +48,8 @@ class CookToom:
 class Nested:
     """F(m×m', 3×3) for tiles of m rows and m' columns, by n×n' products: Y = Aᵀ [(G g G'ᵀ) ⊙ (Bᵀ d B')] A'.
 
+    Its matrices are for tiles and filters row by row, one number after the other.
+
     Attributes:
         down: F(m, 3), for columns.
         across: F(m', 3), for rows.
@@ -52,6 +57,21 @@ class Nested:
 
     down: CookToom
     across: CookToom
+
+    @property
+    def output(self) -> Matrix:
+        """(m m', n n')."""
+        return _kronecker(self.down.output, self.across.output)
+
+    @property
+    def filter(self) -> Matrix:
+        """(n n', 9)."""
+        return _kronecker(self.down.filter, self.across.filter)
+
+    @property
+    def input(self) -> Matrix:
+        """(n n', n n')."""
+        return _kronecker(self.down.input, self.across.input)
 
     @property
     def results(self) -> int:
@@ -87,6 +107,15 @@ def cook_toom(points: Sequence[Fraction | int]) -> CookToom:
     input_rows.append(_with_roots(exact))
     output = tuple((*(point**power for point in exact), Fraction(power == tile - 1)) for power in range(tile))
     return CookToom(output, tuple(filter_rows), tuple(input_rows))
+
+
+def as_tensor(matrix: Matrix) -> Tensor:
+    """The numbers in float64."""
+    return torch.tensor([[float(each) for each in row] for row in matrix], dtype=torch.float64)
+
+
+def _kronecker(down: Matrix, across: Matrix) -> Matrix:
+    return tuple(tuple(a * b for a in above for b in beside) for above in down for beside in across)
 
 
 def _with_roots(roots: Sequence[Fraction]) -> tuple[Fraction, ...]:

@@ -134,7 +134,7 @@ def write_convolution(
 
     Args:
         name: of the function.
-        transforms: F(m×m', 3×3).
+        transforms: F(m×m', 3×3), with 1 among the points down.
         blocking: of the products.
         half: source and result are bfloat16, else float32.
         paired: what is multiplied is bfloat16, and channels go by pairs, else float32; only where source is too.
@@ -259,8 +259,7 @@ def _write_input_transform(
                 column = build.load(code.at(left, j))
                 values = [loaded(code.at(line, column)) for line in lines]
                 for i, results in enumerate(_each(product_by_rows, code, down.input, values)):
-                    less = [build.fsub(*each) for each in zip(results, constants[i], strict=False)]
-                    code.store_all(less or results, place(i, j))
+                    code.store_all(_less(code, results, constants[i]), place(i, j))
             target = code.at(code.at(inputs, number, row), channel, 2 if paired else 4)
             with code.loop(index(BESIDE), 1) as (beside, _):
                 corner, to = build.mul(beside, index(across.results)), code.at(target, beside, row)
@@ -276,6 +275,11 @@ def _write_input_transform(
                 _store_factors(code, middle, code.at(to, channel, 2))
     build.ret_void()
     return function
+
+
+def _less(code: Code, values: Sequence[ir.Value], constants: Sequence[ir.Value]) -> Sequence[ir.Value]:
+    """Values less constants, where there are any."""
+    return [code.builder.fsub(*each) for each in zip(values, constants, strict=True)] if constants else values
 
 
 def _each(

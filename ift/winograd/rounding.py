@@ -16,7 +16,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ift.winograd.cook_toom import Matrix, Nested
+from ift.winograd.cook_toom import Nested, as_tensor
 
 _ALIKE = 0.8
 """Correlation of features that are neighbours. With 0.5 or 0.9, results are off by up to a tenth more."""
@@ -46,32 +46,22 @@ def rounded(factors: Tensor, transforms: Nested) -> Tensor:
     return results.view(factors.shape)
 
 
-def as_tensor(matrix: Matrix) -> Tensor:
-    """Exact numbers in float64."""
-    return torch.tensor([[float(each) for each in row] for row in matrix], dtype=torch.float64)
-
-
 def importance(transforms: Nested) -> Tensor:
     """Q, (N, N)."""
-    output, input_ = (
-        torch.kron(as_tensor(down), as_tensor(across))
-        for down, across in (
-            (transforms.down.output, transforms.across.output),
-            (transforms.down.input, transforms.across.input),
-        )
-    )
+    output, input_ = as_tensor(transforms.output), as_tensor(transforms.input)
     return (output.mT @ output) * (input_ @ _inputs(transforms) @ input_.mT)
 
 
 @lru_cache
 def _order_and_spread(transforms: Nested) -> tuple[list[int], Tensor]:
     """Which factor is rounded when, first what matters most; and what of their errors later ones take up."""
-    matters = importance(transforms)
-    matters.diagonal().add_(_RIDGE * float(matters.diagonal().mean()))
-    sizes = torch.kron(*(as_tensor(each.filter).square().sum(1) for each in (transforms.down, transforms.across)))
-    order = torch.argsort(matters.diagonal() * sizes, descending=True)
-    upper = torch.linalg.cholesky(torch.linalg.inv(matters[order][:, order]), upper=True)
-    return order.tolist(), (upper / upper.diagonal().unsqueeze(1)).float()
+    with torch.inference_mode(False):
+        matters = importance(transforms)
+        matters.diagonal().add_(_RIDGE * float(matters.diagonal().mean()))
+        sizes = as_tensor(transforms.filter).square().sum(1)
+        order = torch.argsort(matters.diagonal() * sizes, descending=True)
+        upper = torch.linalg.cholesky(torch.linalg.inv(matters[order][:, order]), upper=True)
+        return order.tolist(), (upper / upper.diagonal().unsqueeze(1)).float()
 
 
 def _inputs(transforms: Nested) -> Tensor:

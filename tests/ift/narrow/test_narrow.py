@@ -56,13 +56,14 @@ def test_bfloat16_is_rounded_once(blocking):
 
 
 def test_a_layer_takes_this_way_for_inference_and_the_plain_one_where_there_are_gradients():
+    torch.manual_seed(1)
     layer = ReflectConv(64, 3, relu=False)
     x = random(1, 64, 17, 12)
     plain = layer(x)
     assert plain.requires_grad and bool((plain < 0).any())
     with torch.inference_mode():
         fast = layer(x)
-        assert error(fast, plain.detach()) < 3e-6
+        assert error(fast, plain.detach()) < 1e-6
         assert torch.equal(fast, convolve_narrow(x, NarrowFilters.of(layer.weight, layer.bias)))
 
 

@@ -12,6 +12,7 @@ from ift.native.processor import this_blocking
 from ift.reflect_conv import ReflectConv
 from ift.winograd import Filters, convolve, convolve_and_pool
 from ift.winograd.convolution import PAIRS as PAIRED
+from ift.winograd.cook_toom import as_tensor
 from ift.winograd.rounding import rounded
 from tests.blockings import BLOCKINGS, PAIRS, with_threads
 from tests.layers import by_definition, error, layer, random
@@ -105,8 +106,7 @@ def filtered_with_rounded_factors(x, weight, bias):
 
 
 def exact(algorithm):
-    matrices = (algorithm.output, algorithm.filter, algorithm.input)
-    return [torch.tensor([[float(each) for each in row] for row in m], dtype=torch.float64) for m in matrices]
+    return [as_tensor(matrix) for matrix in (algorithm.output, algorithm.filter, algorithm.input)]
 
 
 @pairs

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ift.winograd.convolution import PAIRS, SINGLES
-from ift.winograd.rounding import as_tensor, importance, rounded
+from ift.winograd.cook_toom import as_tensor
+from ift.winograd.rounding import importance, rounded
 
 
 def nested(name, transforms=PAIRS):
