@@ -1,12 +1,17 @@
 """A run of the real job with one death and one setback; `python -m tests.jobs.troubled run …`."""
 
 import os
+import time
 from pathlib import Path
 
 import jobs.stylize
 from jobs.actor import StylizeActor
 from jobs.errors import StorageUnavailableError
 from tests.stand_ins import is_first
+
+_LINGER = 1.0
+"""Seconds of a shard more than it takes: else one worker may be done with all before another is replaced, and who looks
+once a second sees no two of them work."""
 
 
 class TroubledActor(StylizeActor):
@@ -21,6 +26,7 @@ class TroubledActor(StylizeActor):
             os._exit(1)
         if effort.tries and is_first(self.marks, "setback"):
             raise StorageUnavailableError("no answer from this store, for now")
+        time.sleep(_LINGER)
         return super().run(shard, effort)
 
 
